@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading and writing the memory of the target. */
+#include "memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+int memory_open(struct memory *memory, pid_t pid, struct upatch_error *err)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "no process %d", pid);
+	if (fd < 0)
+		return error_set(err, error_code_of_errno(errno), errno,
+				 "cannot open the memory of process %d", pid);
+	memory->pid = pid;
+	memory->mem_fd = fd;
+	return 0;
+}
+
+void memory_close(struct memory *memory)
+{
+	if (memory->mem_fd >= 0)
+		close(memory->mem_fd);
+	memory->mem_fd = -1;
+}
+
+size_t memory_read_some(const struct memory *memory, upatch_addr_t addr,
+			void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t count = pread(memory->mem_fd, (char *)buf + done,
+				      len - done, (off_t)(addr + done));
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count <= 0)
+			break;
+		done += (size_t)count;
+	}
+	return done;
+}
+
+int memory_read(const struct memory *memory, upatch_addr_t addr, void *buf,
+		size_t len, struct upatch_error *err)
+{
+	size_t count = memory_read_some(memory, addr, buf, len);
+
+	if (count == len)
+		return 0;
+	return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+			 "cannot read %zu bytes at 0x%lx of process %d: only %zu are there",
+			 len, addr, memory->pid, count);
+}
+
+int memory_read_string(const struct memory *memory, upatch_addr_t addr,
+		       char *buf, size_t size, struct upatch_error *err)
+{
+	size_t count = memory_read_some(memory, addr, buf, size);
+
+	if (memchr(buf, '\0', count))
+		return 0;
+	return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+			 "no string of less than %zu bytes at 0x%lx of process %d",
+			 size, addr, memory->pid);
+}
+
+int memory_write(const struct memory *memory, upatch_addr_t addr,
+		 const void *buf, size_t len, struct upatch_error *err)
+{
+	ssize_t count;
+
+	do {
+		count = pwrite(memory->mem_fd, buf, len, (off_t)addr);
+	} while (count < 0 && errno == EINTR);
+	if (count >= 0 && (size_t)count == len)
+		return 0;
+	return error_set(err, error_code_of_errno(count < 0 ? errno : EIO),
+			 count < 0 ? errno : EIO,
+			 "cannot write %zu bytes at 0x%lx of process %d", len,
+			 addr, memory->pid);
+}
