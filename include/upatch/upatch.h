@@ -214,6 +214,8 @@ struct upatch_result {
 	uint64_t total_ns;
 	/* revert: the patch could not be unloaded; why is in the log */
 	bool parked;
+	/* the patch that was applied, reverted or driven on; "": none was */
+	char patch[64];
 };
 
 /*
