@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the programs under test are: the environment decides (UPATCHCTL,
+ * UPATCH_VICTIMS, UPATCH_PATCHES), else the build that the test belongs to.
+ */
+#ifndef SUPPORT_PATHS_H
+#define SUPPORT_PATHS_H
+
+/* The strings live as long as the test. */
+const char *path_of_upatchctl(void);
+const char *path_of_victim(const char *name);
+/* `name` without ".so". */
+const char *path_of_patch(const char *name);
+
+/* How often a test repeats: UPATCH_CYCLES, else `preset`. */
+unsigned int cycle_count(unsigned int preset);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A second static function with the name twin, as two source files of one
+ * program may have.
+ */
+#include "victim.h"
+
+int idle_second_twin(int x);
+
+static REPLACED int twin(int x)
+{
+	__asm__ volatile("");
+	return x + 10;
+}
+
+int idle_second_twin(int x)
+{
+	return twin(x);
+}

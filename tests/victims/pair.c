@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outer() calls first() and second() and waits between them; the three belong
+ * together, old or new.  Threads count the calls in which they do not agree.
+ * usage: pair N
+ * report: calls of the slowest thread and mixes of all, since the last one.
+ */
+#include "victim.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Each function's version, as the call found it. */
+struct versions {
+	int outer, first, second;
+};
+
+static atomic_bool stopping;
+
+static REPLACED int first(void)
+{
+	__asm__ volatile("");
+	return 1;
+}
+
+static REPLACED int second(void)
+{
+	sched_yield();
+	return 1;
+}
+
+static REPLACED void outer(struct versions *versions)
+{
+	versions->outer = 1;
+	versions->first = first();
+	sched_yield();
+	versions->second = second();
+}
+
+struct caller {
+	pthread_t thread;
+	atomic_ulong call_count, old_count, new_count, mix_count;
+};
+
+static void *call_all_the_time(void *arg)
+{
+	struct caller *caller = arg;
+
+	while (!stopping) {
+		struct versions versions;
+
+		outer(&versions);
+		caller->call_count++;
+		if (versions.first != versions.outer ||
+		    versions.second != versions.outer)
+			caller->mix_count++;
+		else if (versions.outer == 1)
+			caller->old_count++;
+		else
+			caller->new_count++;
+	}
+	return NULL;
+}
+
+static void report(struct caller *callers, unsigned int count)
+{
+	unsigned long least = (unsigned long)-1;
+	unsigned long old_count = 0, new_count = 0, mix_count = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		unsigned long calls =
+			atomic_exchange(&callers[i].call_count, 0);
+
+		if (calls < least)
+			least = calls;
+		old_count += atomic_exchange(&callers[i].old_count, 0);
+		new_count += atomic_exchange(&callers[i].new_count, 0);
+		mix_count += atomic_exchange(&callers[i].mix_count, 0);
+	}
+	victim_say("report least=%lu old=%lu new=%lu mixes=%lu", least,
+		   old_count, new_count, mix_count);
+}
+
+int main(int argc, char **argv)
+{
+	struct caller *callers;
+	unsigned int count;
+	char command[64];
+
+	victim_init();
+	if (argc != 2)
+		victim_die("usage: pair N");
+	count = (unsigned int)strtoul(argv[1], NULL, 10);
+	callers = calloc(count, sizeof(*callers));
+	for (unsigned int i = 0; i < count; i++) {
+		if (pthread_create(&callers[i].thread, NULL, call_all_the_time,
+				   &callers[i]) != 0)
+			victim_die("pthread_create");
+	}
+	victim_say("ready");
+	while (victim_next_command(command, sizeof(command)))
+		report(callers, count);
+	stopping = true;
+	for (unsigned int i = 0; i < count; i++)
+		pthread_join(callers[i].thread, NULL);
+	return 0;
+}
