@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* upatchctl apply: load a patch into a process and switch it over. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+#include "operation.h"
+#include "report_text.h"
+
+/* With --verbose: which other functions are redirected along. */
+static void show_aliases(struct operation *operation,
+			 const struct upatch_check_func *func)
+{
+	char *line = NULL;
+	size_t len = 0;
+	FILE *out;
+
+	if (!func->aliases || !func->aliases[0])
+		return;
+	out = open_memstream(&line, &len);
+	if (!out)
+		return;
+	fprintf(out, "%s is also known as ", func->name);
+	text_put_aliases(out, func);
+	if (fclose(out) == 0)
+		console_trace(line, &operation->console);
+	free(line);
+}
+
+/* What is wrong, if anything, upatch_apply will say. */
+static void show_all_aliases(struct operation *operation,
+			     const struct upatch_patch_file *file)
+{
+	struct upatch_check *check;
+	size_t i;
+
+	if (upatch_check(file, operation->target, NULL, &check, NULL) != 0)
+		return;
+	for (i = 0; i < check->func_count; i++)
+		show_aliases(operation, &check->funcs[i]);
+	upatch_check_free(check);
+}
+
+static int apply_file(struct operation *operation,
+		      const struct upatch_patch_file *file,
+		      const struct arguments *arguments,
+		      const struct report *report, struct upatch_error *err)
+{
+	struct report_outcome outcome;
+	int code;
+
+	if (arguments->verbose)
+		show_all_aliases(operation, file);
+	code = upatch_apply(operation->target, file, &operation->options,
+			    &operation->result, err);
+	if (code != 0)
+		return code;
+	outcome = (struct report_outcome){
+		.done = arguments->dry_run ? "can apply" : "applied",
+		.pid = upatch_target_pid(operation->target),
+		.patch = upatch_patch_file_info(file)->name,
+		.dry_run = arguments->dry_run,
+		.result = &operation->result,
+	};
+	return report_outcome(report, &outcome, err);
+}
+
+static int apply_run(const struct arguments *arguments,
+		     const struct report *report, struct upatch_error *err)
+{
+	struct upatch_patch_file *file;
+	struct operation operation;
+	int code;
+
+	code = operation_init(&operation, arguments, err);
+	if (code != 0)
+		return code;
+	code = upatch_patch_file_open(arguments->operands[1], &file, err);
+	if (code == 0) {
+		code = apply_file(&operation, file, arguments, report, err);
+		upatch_patch_file_close(file);
+	}
+	operation_fini(&operation);
+	return code;
+}
+
+const struct command apply_command = {
+	.name = "apply",
+	.operands = "TARGET PATCH.so",
+	.summary = "load a patch into a process and switch it over",
+	.description =
+		"Load PATCH.so into the process TARGET and move its threads, one by one, to\n"
+		"the new functions.  A thread that is inside a function which is being\n"
+		"replaced is waited for.  Nothing is touched unless the patch fits.",
+	.example = "upatchctl apply 4711 fix.so --timeout 5",
+	.options = OPTION_TIMEOUT | OPTION_ON_TIMEOUT | OPTION_DRY_RUN |
+		   OPTION_VERBOSE,
+	.min_operands = 2,
+	.max_operands = 2,
+	.changes_target = true,
+	.run = apply_run,
+};

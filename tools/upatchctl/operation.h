@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands that change a process have in common. */
+#ifndef UPATCHCTL_OPERATION_H
+#define UPATCHCTL_OPERATION_H
+
+#include "command.h"
+#include "console.h"
+
+struct operation {
+	struct upatch_target *target;
+	struct upatch_options options;
+	struct upatch_result result;
+	struct console console;
+};
+
+/*
+ * Opens the target that the first operand names, begins to catch Ctrl-C and
+ * to show progress.  After success operation_fini is owed.
+ */
+UPATCH_MUST_CHECK int operation_init(struct operation *operation,
+				     const struct arguments *arguments,
+				     struct upatch_error *err);
+void operation_fini(struct operation *operation);
+
+/* Where the operation works on the transition that is running. */
+typedef int (*operation_on_transition)(struct upatch_target *target,
+				       const struct upatch_options *options,
+				       struct upatch_result *ret_result,
+				       struct upatch_error *err);
+
+/* The whole of such a command; `done` as in struct report_outcome. */
+UPATCH_MUST_CHECK int operation_run(operation_on_transition drive,
+				    const char *done,
+				    const struct arguments *arguments,
+				    const struct report *report,
+				    struct upatch_error *err);
+
+#endif
