@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A patch file, read once: the bytes that were checked are the bytes that are
+ * loaded, whatever becomes of the file.
+ */
+#ifndef UPATCH_PATCH_FILE_H
+#define UPATCH_PATCH_FILE_H
+
+#include <upatch/upatch.h>
+
+#include "patch_model.h"
+
+/* A sealed memfd with the file's bytes; belongs to the patch file. */
+int patch_file_memfd(const struct upatch_patch_file *file);
+/* What it declares; lives with the patch file. */
+const struct patch_model *
+patch_file_model(const struct upatch_patch_file *file);
+/* The file's device and inode, to find out whether a target sees the same. */
+void patch_file_identity(const struct upatch_patch_file *file, dev_t *ret_dev,
+			 ino_t *ret_ino);
+
+/*
+ * The code from `addr` to the end of its segment, as it is in the file.
+ * False: `addr` is not in executable memory.
+ */
+bool patch_file_code(const struct upatch_patch_file *file, upatch_addr_t addr,
+		     const uint8_t **ret_code, size_t *ret_len);
+
+#endif
