@@ -48,8 +48,10 @@ struct arch_entry {
  * Decides whether the function whose code is code[0, len), running at `addr`,
  * can be redirected, and which instructions the jump overwrites.  Refused,
  * UPATCH_ERROR_MISMATCH with the reason: too short, a branch of the function
- * into the overwritten bytes, an instruction that cannot be moved, a call
- * whose return address would be overwritten, bytes that are no instruction.
+ * into the overwritten bytes or back to its entry, an instruction that cannot
+ * be moved, a call whose return address would be overwritten, bytes that are
+ * no instruction.  `len` must not reach into another function.  Jumps through
+ * a register or a table are taken not to lead into the overwritten bytes.
  * `name` is for messages.
  */
 UPATCH_MUST_CHECK int arch_entry_analyze(const char *name, const uint8_t *code,
@@ -57,7 +59,27 @@ UPATCH_MUST_CHECK int arch_entry_analyze(const char *name, const uint8_t *code,
 					 struct arch_entry *ret_entry,
 					 struct upatch_error *err);
 
-/* The jump for a site: ARCH_JUMP_LEN bytes, to be written at `from`. */
+/* A run of code that belongs to a function: its body, or foo.cold. */
+struct arch_part {
+	const char *name; /* for messages */
+	const uint8_t *code;
+	size_t len;
+	upatch_addr_t addr; /* of code[0] */
+};
+
+/*
+ * The same look at the branches of a part that the compiler put elsewhere.
+ * `name` is the function's.
+ */
+UPATCH_MUST_CHECK int arch_entry_check_part(const char *name,
+					    const struct arch_entry *entry,
+					    const struct arch_part *part,
+					    struct upatch_error *err);
+
+/*
+ * The jump for a site: ARCH_JUMP_LEN bytes, to be written at `from`.  The
+ * caller has seen to it that `to` is within ARCH_JUMP_REACH.
+ */
 void arch_emit_jump(uint8_t *buf, upatch_addr_t from, upatch_addr_t to);
 
 /*
@@ -65,13 +87,15 @@ void arch_emit_jump(uint8_t *buf, upatch_addr_t from, upatch_addr_t to);
  * jump to the first one that is left.  A moved call pushes the return address
  * that the call in its old place would have pushed, so that unwinders know it.
  * `twins` (ARCH_TWINS_MAX entries) tells for each moved instruction where its
- * copy begins.
+ * copy begins.  Refused, UPATCH_ERROR_MISMATCH: something that the moved
+ * instructions refer to is too far away from copy_addr.
  */
-UPATCH_MUST_CHECK int
-arch_emit_original(const struct arch_entry *entry, upatch_addr_t copy_addr,
-		   uint8_t *buf, size_t size, size_t *ret_len,
-		   struct arch_twin *twins, size_t *ret_twin_count,
-		   struct upatch_error *err);
+UPATCH_MUST_CHECK int arch_emit_original(const struct arch_entry *entry,
+					 upatch_addr_t copy_addr, uint8_t *buf,
+					 size_t size, size_t *ret_len,
+					 struct arch_twin *twins,
+					 size_t *ret_twin_count,
+					 struct upatch_error *err);
 
 /* --- Gates ------------------------------------------------------------ */
 
@@ -80,19 +104,20 @@ arch_emit_original(const struct arch_entry *entry, upatch_addr_t copy_addr,
 
 /* Where a gate's code and the words that steer it are. */
 struct arch_gate {
-	upatch_addr_t code;        /* entry of the gate */
-	upatch_addr_t slot;        /* word: where the gate jumps */
-	upatch_addr_t source;      /* word: for threads that have not moved */
+	upatch_addr_t code;	   /* entry of the gate */
+	upatch_addr_t slot;	   /* word: where the gate jumps */
+	upatch_addr_t source;	   /* word: for threads that have not moved */
 	upatch_addr_t destination; /* word: for threads that have moved */
 	upatch_addr_t transition;  /* 32-bit word: id of the transition */
-	int32_t moved_offset;      /* of the thread's moved word, from %fs */
+	int32_t moved_offset;	   /* of the thread's moved word, from %fs */
 };
 
 /*
  * Emits ARCH_GATE_LEN bytes to run at gate->code: `jmp *slot`, and behind it,
  * at arch_gate_decide(gate), code that jumps to *destination if the thread's
  * 32-bit moved word equals the transition's id and to *source otherwise.
- * Nothing but flags is changed.  Fails if a word is out of reach.
+ * Nothing but flags is changed.  Fails if a word is out of reach or not
+ * aligned to its size.
  */
 UPATCH_MUST_CHECK int arch_emit_gate(const struct arch_gate *gate, uint8_t *buf,
 				     struct upatch_error *err);
