@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* The dynamic section of a module, in the target's memory (elf(5)). */
+#include "dynamic.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Far more than any: the biggest have about 50 entries. */
+#define MAX_ENTRIES 1024
+/* No table of a module is copied if it is longer. */
+#define MAX_TABLE_LEN (1ULL << 30)
+
+static bool is_inside(const struct dynamic_place *place, upatch_addr_t addr,
+		      uint64_t len)
+{
+	return addr >= place->start && addr < place->end &&
+	       len <= place->end - addr;
+}
+
+/*
+ * glibc replaces the addresses in a dynamic section by run-time ones, except
+ * where it is read-only, as in the vdso.
+ */
+static upatch_addr_t place_pointer(const struct dynamic_place *place,
+				   uint64_t value)
+{
+	if (is_inside(place, value, 1))
+		return value;
+	if (is_inside(place, value + place->bias, 1))
+		return value + place->bias;
+	return 0;
+}
+
+static void take_entry(const struct dynamic_place *place, const Elf64_Dyn *dyn,
+		       struct dynamic *dynamic)
+{
+	uint64_t value = dyn->d_un.d_val;
+
+	switch (dyn->d_tag) {
+	case DT_STRTAB:
+		dynamic->strtab = place_pointer(place, value);
+		break;
+	case DT_STRSZ:
+		dynamic->strtab_len = value;
+		break;
+	case DT_SYMTAB:
+		dynamic->symtab = place_pointer(place, value);
+		break;
+	case DT_VERSYM:
+		dynamic->versym = place_pointer(place, value);
+		break;
+	case DT_HASH:
+		dynamic->hash = place_pointer(place, value);
+		break;
+	case DT_GNU_HASH:
+		dynamic->gnu_hash = place_pointer(place, value);
+		break;
+	case DT_SONAME:
+		dynamic->soname = value;
+		break;
+	case DT_DEBUG:
+		dynamic->debug = value;
+		break;
+	default:
+		break;
+	}
+}
+
+bool dynamic_read(const struct memory *memory,
+		  const struct dynamic_place *place,
+		  struct dynamic *ret_dynamic)
+{
+	struct dynamic dynamic = { 0 };
+	Elf64_Dyn entries[MAX_ENTRIES];
+	size_t count;
+
+	count = memory_read_some(memory, place->dynamic, entries,
+				 sizeof(entries)) /
+		sizeof(*entries);
+	for (size_t i = 0; i < count; i++) {
+		if (entries[i].d_tag == DT_NULL) {
+			*ret_dynamic = dynamic;
+			return true;
+		}
+		take_entry(place, &entries[i], &dynamic);
+	}
+	return false;
+}
+
+void *dynamic_copy(const struct memory *memory,
+		   const struct dynamic_place *place, upatch_addr_t addr,
+		   uint64_t len)
+{
+	void *copy;
+
+	if (len == 0 || len > MAX_TABLE_LEN || !is_inside(place, addr, len))
+		return NULL;
+	copy = malloc(len);
+	if (copy && memory_read_some(memory, addr, copy, len) != len) {
+		free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+/* One past the last symbol of the chain that begins at `index`; 0: no end. */
+static size_t follow_chain(const struct memory *memory,
+			   const struct dynamic_place *place,
+			   upatch_addr_t chain, uint32_t index)
+{
+	uint32_t hashes[256];
+	upatch_addr_t at = chain + 4ULL * index;
+
+	while (is_inside(place, at, 4)) {
+		size_t count =
+			memory_read_some(memory, at, hashes, sizeof(hashes)) /
+			4;
+
+		for (size_t i = 0; i < count; i++) {
+			if (hashes[i] & 1)
+				return (size_t)((at - chain) / 4) + i + 1;
+		}
+		if (count < 256)
+			return 0;
+		at += sizeof(hashes);
+	}
+	return 0;
+}
+
+/*
+ * A GNU hash table does not say how many symbols there are: the last chain
+ * ends with the last symbol, and begins at the highest bucket.
+ */
+static size_t count_by_gnu_hash(const struct memory *memory,
+				const struct dynamic_place *place,
+				upatch_addr_t table)
+{
+	struct {
+		uint32_t bucket_count, first_symbol, bloom_len, bloom_shift;
+	} header;
+	uint32_t highest = 0;
+	upatch_addr_t buckets;
+	uint32_t *copy;
+
+	if (memory_read_some(memory, table, &header, sizeof(header)) !=
+	    sizeof(header))
+		return 0;
+	buckets = table + sizeof(header) + 8ULL * header.bloom_len;
+	copy = dynamic_copy(memory, place, buckets, 4ULL * header.bucket_count);
+	if (!copy)
+		return 0;
+	for (size_t i = 0; i < header.bucket_count; i++) {
+		if (copy[i] > highest)
+			highest = copy[i];
+	}
+	free(copy);
+	/* No symbol is exported: those before first_symbol are imports. */
+	if (highest < header.first_symbol)
+		return header.first_symbol;
+	return follow_chain(memory, place,
+			    buckets + 4ULL * header.bucket_count -
+				    4ULL * header.first_symbol,
+			    highest);
+}
+
+size_t dynamic_count_symbols(const struct memory *memory,
+			     const struct dynamic_place *place,
+			     const struct dynamic *dynamic)
+{
+	struct {
+		uint32_t bucket_count, symbol_count;
+	} header;
+
+	if (dynamic->hash != 0 &&
+	    memory_read_some(memory, dynamic->hash, &header, sizeof(header)) ==
+		    sizeof(header))
+		return header.symbol_count;
+	if (dynamic->gnu_hash != 0)
+		return count_by_gnu_hash(memory, place, dynamic->gnu_hash);
+	return 0;
+}
+
+static upatch_addr_t find_in_tables(const struct dynamic_place *place,
+				    const Elf64_Sym *symbols, size_t count,
+				    const char *strings, size_t strings_len,
+				    const char *name)
+{
+	size_t name_size = strlen(name) + 1;
+
+	for (size_t i = 0; i < count; i++) {
+		if (symbols[i].st_shndx == SHN_UNDEF ||
+		    symbols[i].st_name >= strings_len ||
+		    strings_len - symbols[i].st_name < name_size)
+			continue;
+		if (memcmp(strings + symbols[i].st_name, name, name_size) == 0)
+			return symbols[i].st_value + place->bias;
+	}
+	return 0;
+}
+
+upatch_addr_t dynamic_find_symbol(const struct memory *memory,
+				  const struct dynamic_place *place,
+				  const char *name)
+{
+	upatch_addr_t found = 0;
+	struct dynamic dynamic;
+	Elf64_Sym *symbols;
+	char *strings;
+	size_t count;
+
+	if (!dynamic_read(memory, place, &dynamic))
+		return 0;
+	count = dynamic_count_symbols(memory, place, &dynamic);
+	symbols = dynamic_copy(memory, place, dynamic.symtab,
+			       count * sizeof(*symbols));
+	strings =
+		dynamic_copy(memory, place, dynamic.strtab, dynamic.strtab_len);
+	if (symbols && strings)
+		found = find_in_tables(place, symbols, count, strings,
+				       dynamic.strtab_len, name);
+	free(strings);
+	free(symbols);
+	return found;
+}
