@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a table of symbols, and going from addresses to names. */
+#include "symbols.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "module_file.h"
+#include "symbol_memory.h"
+#include "symbol_view.h"
+
+static int report_no_memory(const char *name, struct upatch_error *err)
+{
+	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+			 "cannot read the symbols of '%s': out of memory",
+			 name);
+}
+
+static struct symbol_table *new_table(const char *name, upatch_addr_t bias)
+{
+	struct symbol_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->bias = bias;
+	table->name = strdup(name);
+	table->index = malloc(sizeof(*table->index));
+	if (table->index)
+		symbol_index_init(table->index);
+	if (table->name && table->index)
+		return table;
+	symbols_close(table);
+	return NULL;
+}
+
+void symbols_close(struct symbol_table *table)
+{
+	if (!table)
+		return;
+	if (table->index)
+		symbol_index_fini(table->index);
+	free(table->index);
+	free(table->name);
+	free(table);
+}
+
+static bool read_module(const struct module *module, const struct maps *maps,
+			const struct memory *memory, struct symbol_table *table)
+{
+	struct module_file file;
+	bool done = true;
+
+	if (module_file_open(module, maps, memory, &file)) {
+		done = symbol_file_read(&file.file, file.root_fd, file.path,
+					table->index, &table->origin);
+		module_file_close(&file);
+	}
+	if (done && table->index->count == 0) {
+		symbol_index_fini(table->index);
+		table->origin = SYMBOL_ORIGIN_DYNAMIC;
+		done = symbol_memory_read(memory, module, table->index);
+	}
+	return done && symbol_index_finish(table->index);
+}
+
+int symbols_open(const struct module *module, const struct maps *maps,
+		 const struct memory *memory, struct symbol_table **ret_table,
+		 struct upatch_error *err)
+{
+	const char *name = module->soname && !module->is_main ? module->soname
+							      : module->path;
+	struct symbol_table *table = new_table(name, module->bias);
+
+	if (!table || !read_module(module, maps, memory, table)) {
+		symbols_close(table);
+		return report_no_memory(name, err);
+	}
+	*ret_table = table;
+	return 0;
+}
+
+int symbols_open_file(const char *path, struct symbol_table **ret_table,
+		      struct upatch_error *err)
+{
+	struct symbol_table *table;
+	struct elf_file file;
+	char *real_path;
+	bool done;
+	int ret;
+
+	ret = elf_file_open(ELF_FILE_OWN_ROOT, path, &file, err);
+	if (ret < 0)
+		return ret;
+	/* Debug files are looked up by the absolute path. */
+	real_path = realpath(path, NULL);
+	table = new_table(path, 0);
+	done = table &&
+	       symbol_file_read(&file, ELF_FILE_OWN_ROOT,
+				real_path ? real_path : path, table->index,
+				&table->origin) &&
+	       symbol_index_finish(table->index);
+	free(real_path);
+	elf_file_close(&file);
+	if (!done) {
+		symbols_close(table);
+		return report_no_memory(path, err);
+	}
+	*ret_table = table;
+	return 0;
+}
+
+bool symbols_has_static(const struct symbol_table *table)
+{
+	return table->origin != SYMBOL_ORIGIN_DYNAMIC;
+}
+
+void symbol_view(const struct symbol_table *table, uint32_t number,
+		 struct symbol *ret_symbol)
+{
+	const struct symbol_entry *entry = &table->index->entries[number];
+	upatch_addr_t bias = entry->type == SYMBOL_TLS ? 0 : table->bias;
+
+	*ret_symbol = (struct symbol){
+		.name = symbol_index_name(table->index, entry),
+		.addr = entry->addr + bias,
+		.size = entry->size,
+		.size_known = entry->size_known,
+		.is_global = entry->is_global,
+		.type = (enum symbol_type)entry->type,
+		.entry = number,
+	};
+}
+
+/* The better name for an address that both contain. */
+static bool is_better(const struct symbol_entry *one,
+		      const struct symbol_entry *other)
+{
+	bool one_is_label = one->type == SYMBOL_LABEL;
+	bool other_is_label = other->type == SYMBOL_LABEL;
+
+	if (one_is_label != other_is_label)
+		return other_is_label;
+	if (one->addr != other->addr)
+		return one->addr > other->addr;
+	return one->is_global && !other->is_global;
+}
+
+bool symbols_at(const struct symbol_table *table, upatch_addr_t addr,
+		struct symbol *ret_symbol)
+{
+	const struct symbol_index *index = table->index;
+	uint64_t offset = addr - table->bias;
+	uint32_t best = SYMBOL_INDEX_NONE;
+
+	for (uint32_t i = symbol_index_after(index, offset); i-- > 0;) {
+		uint32_t number = index->by_addr[i];
+		const struct symbol_entry *entry = &index->entries[number];
+
+		if (index->reach[i] <= offset)
+			break;
+		if (offset - entry->addr >= entry->size)
+			continue;
+		if (best == SYMBOL_INDEX_NONE ||
+		    is_better(entry, &index->entries[best]))
+			best = number;
+	}
+	if (best == SYMBOL_INDEX_NONE)
+		return false;
+	symbol_view(table, best, ret_symbol);
+	return true;
+}
+
+size_t symbols_aliases(const struct symbol_table *table, upatch_addr_t addr,
+		       struct symbol *ret_symbols, size_t max)
+{
+	const struct symbol_index *index = table->index;
+	uint64_t offset = addr - table->bias;
+	size_t count = 0;
+
+	for (uint32_t i = symbol_index_after(index, offset); i-- > 0;) {
+		if (index->entries[index->by_addr[i]].addr != offset)
+			break;
+		if (count < max)
+			symbol_view(table, index->by_addr[i],
+				    &ret_symbols[count]);
+		count++;
+	}
+	return count;
+}
