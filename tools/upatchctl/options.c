@@ -9,7 +9,7 @@
 #include "failure.h"
 
 /* A little more than eleven days: more is a mistake. */
-#define MAX_TIMEOUT_SEC 1000000
+#define MAX_TIMEOUT_MS 1000000000ULL
 
 struct option_spec {
 	const char *name;
@@ -68,22 +68,22 @@ int options_parse_seconds(const char *text, unsigned int *ret_timeout_ms,
 
 	for (at = text; isdigit((unsigned char)*at); at++) {
 		has_digit = true;
-		if (ms <= MAX_TIMEOUT_SEC * 1000ULL)
-			ms = ms * 10 + (unsigned int)(*at - '0') * 1000;
+		if (ms <= MAX_TIMEOUT_MS)
+			ms = ms * 10 + (unsigned int)(*at - '0') * 1000ULL;
 	}
 	if (*at == '.')
 		at++;
 	for (; isdigit((unsigned char)*at); at++) {
 		has_digit = true;
 		unit /= 10;
-		ms += (unsigned int)(*at - '0') * unit;
+		ms += (unsigned long long)(*at - '0') * unit;
 		is_rounded |= unit == 0 && *at != '0';
 	}
 	if (!has_digit || *at != '\0')
 		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				   "'%s' is not a number of seconds", text);
 	ms += is_rounded;
-	if (ms > MAX_TIMEOUT_SEC * 1000ULL)
+	if (ms > MAX_TIMEOUT_MS)
 		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				   "a timeout of %s seconds is too long", text);
 	*ret_timeout_ms = (unsigned int)ms;
