@@ -5,8 +5,7 @@
 #include <upatch/patch.h>
 
 static struct upatch_object objs[] = {
-	{
-	},
+	{},
 	UPATCH_OBJECT_END,
 };
 

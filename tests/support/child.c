@@ -36,6 +36,21 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+#define MAX_ARGS 32
+
+/* `argv` behind setpriv(1), which becomes it. */
+static const char *const *with_death_signal(const char *const argv[])
+{
+	static const char *words[MAX_ARGS + 4] = { "setpriv", "--pdeathsig",
+						   "TERM" };
+	size_t i;
+
+	for (i = 0; argv[i] != NULL && i < MAX_ARGS; i++)
+		words[i + 3] = argv[i];
+	words[i + 3] = NULL;
+	return words;
+}
+
 static void spawn(struct child *child, const char *const argv[],
 		  posix_spawn_file_actions_t *actions)
 {
@@ -84,6 +99,8 @@ void child_start(struct child *child, const char *const argv[],
 		posix_spawn_file_actions_adddup2(&actions, err[1],
 						 STDERR_FILENO);
 	}
+	if (flags & CHILD_DIES_WITH_TEST)
+		argv = with_death_signal(argv);
 	spawn(child, argv, &actions);
 	posix_spawn_file_actions_destroy(&actions);
 	close(in[0]);

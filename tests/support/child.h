@@ -25,7 +25,9 @@ struct child {
 enum child_flags {
 	CHILD_CATCH_STDERR = 1,
 	/* stdout and stderr go to /dev/null */
-	CHILD_QUIET = 2
+	CHILD_QUIET = 2,
+	/* for programs of the system: SIGTERM when the test dies */
+	CHILD_DIES_WITH_TEST = 4
 };
 
 /*

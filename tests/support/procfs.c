@@ -50,22 +50,35 @@ bool procfs_is_in_state(pid_t pid, pid_t tid, const char *states)
 	return text[0] != '\0' && strchr(states, text[0]) != NULL;
 }
 
+static void for_each_number(const char *path, pid_t pid,
+			    void (*visit)(pid_t pid, int number, void *arg),
+			    void *arg)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
+			visit(pid, (int)strtol(entry->d_name, NULL, 10), arg);
+	}
+	closedir(dir);
+}
+
 void procfs_for_each(pid_t pid, const char *dir,
 		     void (*visit)(pid_t pid, int number, void *arg), void *arg)
 {
 	char path[64];
-	struct dirent *entry;
-	DIR *handle;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, dir);
-	handle = opendir(path);
-	if (handle == NULL)
-		return;
-	while ((entry = readdir(handle)) != NULL) {
-		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
-			visit(pid, (int)strtol(entry->d_name, NULL, 10), arg);
-	}
-	closedir(handle);
+	for_each_number(path, pid, visit, arg);
+}
+
+void procfs_for_each_process(void (*visit)(pid_t pid, int number, void *arg),
+			     void *arg)
+{
+	for_each_number("/proc", 0, visit, arg);
 }
 
 static void count_stopped(pid_t pid, int tid, void *arg)

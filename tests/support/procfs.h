@@ -23,5 +23,8 @@ void procfs_status_field(pid_t pid, pid_t tid, const char *field, char *text,
 void procfs_for_each(pid_t pid, const char *dir,
 		     void (*visit)(pid_t pid, int number, void *arg),
 		     void *arg);
+/* Calls `visit` with `pid` 0 and each process number. */
+void procfs_for_each_process(void (*visit)(pid_t pid, int number, void *arg),
+			     void *arg);
 
 #endif

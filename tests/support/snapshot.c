@@ -5,12 +5,14 @@
  */
 #include "snapshot.h"
 
+#include "deadline.h"
 #include "procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +35,9 @@ struct anonymous_count {
 	unsigned int count;
 };
 #define MAX_PERMS 16
+
+#define SETTLE_MS	   2000
+#define SETTLE_INTERVAL_MS 10
 
 __attribute__((format(printf, 2, 3))) static void
 add_line(struct snapshot *snapshot, const char *format, ...)
@@ -217,7 +222,7 @@ void snapshot_free(struct snapshot *snapshot)
 	*snapshot = (struct snapshot){ 0 };
 }
 
-/* Merges both sorted lists; `gone` and `added` count the lines of one only. */
+/* Merges both sorted lists and writes the lines that only one of them has. */
 static void write_difference(FILE *out, const struct snapshot *before,
 			     const struct snapshot *after, unsigned int kinds,
 			     bool allow_more)
@@ -243,32 +248,49 @@ static void write_difference(FILE *out, const struct snapshot *before,
 	}
 }
 
-static void expect(const struct snapshot *before, const struct snapshot *after,
-		   unsigned int kinds, bool allow_more, const char *when)
+/* What differs, or NULL; the caller frees it. */
+static char *difference(const struct snapshot *before, pid_t pid,
+			unsigned int kinds, bool allow_more)
 {
+	struct snapshot after;
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
 	if (out == NULL)
 		cr_fatal("out of memory");
-	write_difference(out, before, after, kinds, allow_more);
+	snapshot_take(pid, &after);
+	write_difference(out, before, &after, kinds, allow_more);
+	snapshot_free(&after);
 	fclose(out);
 	if (size != 0)
-		cr_fatal("the process has changed, %s:%s", when, text);
+		return text;
 	free(text);
+	return NULL;
 }
 
-void snapshot_expect_equal(const struct snapshot *before,
-			   const struct snapshot *after, unsigned int kinds,
-			   const char *when)
+static void expect(pid_t pid, const struct snapshot *before, unsigned int kinds,
+		   bool allow_more, const char *when)
 {
-	expect(before, after, kinds, false, when);
+	int64_t deadline_ms = deadline_now_ms() + SETTLE_MS;
+	char *text;
+
+	while ((text = difference(before, pid, kinds, allow_more)) != NULL) {
+		if (deadline_left_ms(deadline_ms) == 0)
+			cr_fatal("the process has changed, %s:%s", when, text);
+		free(text);
+		poll(NULL, 0, SETTLE_INTERVAL_MS);
+	}
 }
 
-void snapshot_expect_kept(const struct snapshot *before,
-			  const struct snapshot *after, unsigned int kinds,
-			  const char *when)
+void snapshot_expect_equal(pid_t pid, const struct snapshot *before,
+			   unsigned int kinds, const char *when)
 {
-	expect(before, after, kinds, true, when);
+	expect(pid, before, kinds, false, when);
+}
+
+void snapshot_expect_kept(pid_t pid, const struct snapshot *before,
+			  unsigned int kinds, const char *when)
+{
+	expect(pid, before, kinds, true, when);
 }

@@ -31,16 +31,18 @@ struct snapshot {
 void snapshot_take(pid_t pid, struct snapshot *snapshot);
 void snapshot_free(struct snapshot *snapshot);
 
-/* Fails the test, printing what differs, unless both show the same. */
-void snapshot_expect_equal(const struct snapshot *before,
-			   const struct snapshot *after, unsigned int kinds,
-			   const char *when);
 /*
- * The same, but `after` may show more than `before`: what was there is there
+ * Fails the test, printing what differs, unless `pid` shows the same as
+ * `before`.  A thread that has let go of everything may take a moment to
+ * vanish, so it looks again for two seconds.
+ */
+void snapshot_expect_equal(pid_t pid, const struct snapshot *before,
+			   unsigned int kinds, const char *when);
+/*
+ * The same, but `pid` may show more than `before`: what was there is there
  * unchanged.
  */
-void snapshot_expect_kept(const struct snapshot *before,
-			  const struct snapshot *after, unsigned int kinds,
-			  const char *when);
+void snapshot_expect_kept(pid_t pid, const struct snapshot *before,
+			  unsigned int kinds, const char *when);
 
 #endif

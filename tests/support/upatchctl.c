@@ -20,9 +20,11 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-#define MAX_ARGS	     16
-#define RUN_LIMIT_MS	     90000
-#define TRANSCRIPT_SEPARATOR '\n'
+#define MAX_ARGS     16
+#define RUN_LIMIT_MS 90000
+
+static const char *const no_prefix[] = { NULL };
+static const char *const *command_prefix = no_prefix;
 
 struct output {
 	int fd;
@@ -80,15 +82,20 @@ static bool pump_all(struct output outputs[2], int64_t deadline_ms)
 
 struct run upatchctl_run(const char *const args[])
 {
-	const char *argv[MAX_ARGS + 2] = { path_of_upatchctl() };
+	const char *argv[MAX_ARGS + 1];
+	size_t count = 0;
 	struct run run = { .exit_status = -1 };
 	struct output outputs[2];
 	struct child child;
 	int64_t deadline_ms = deadline_now_ms() + RUN_LIMIT_MS;
 	int status;
 
-	for (size_t i = 0; args[i] != NULL && i < MAX_ARGS; i++)
-		argv[i + 1] = args[i];
+	for (size_t i = 0; command_prefix[i] != NULL; i++)
+		argv[count++] = command_prefix[i];
+	argv[count++] = path_of_upatchctl();
+	for (size_t i = 0; args[i] != NULL && count < MAX_ARGS; i++)
+		argv[count++] = args[i];
+	argv[count] = NULL;
 	child_start(&child, argv, CHILD_CATCH_STDERR);
 	output_open(&outputs[0], child.stdout_fd);
 	output_open(&outputs[1], child.stderr_fd);
@@ -100,6 +107,11 @@ struct run upatchctl_run(const char *const args[])
 	if (WIFEXITED(status))
 		run.exit_status = WEXITSTATUS(status);
 	return run;
+}
+
+void upatchctl_run_under(const char *const prefix[])
+{
+	command_prefix = prefix;
 }
 
 void run_free(struct run *run)
@@ -154,6 +166,16 @@ void upatchctl_expect(int exit_status, const char *const args[])
 	upatchctl_expect_message(exit_status, NULL, args);
 }
 
+void upatchctl_apply(const char *target, const char *patch_name)
+{
+	EXPECT_EXIT(EXIT_DONE, "apply", target, path_of_patch(patch_name));
+}
+
+void upatchctl_revert(const char *target, const char *patch_name)
+{
+	EXPECT_EXIT(EXIT_DONE, "revert", target, patch_name);
+}
+
 json_t *upatchctl_status(const char *target)
 {
 	struct run run = UPATCHCTL("status", "--json", target);
@@ -168,6 +190,13 @@ json_t *upatchctl_status(const char *target)
 			target, run.exit_status, run.out, run.err);
 	run_free(&run);
 	return status;
+}
+
+bool upatchctl_has(const json_t *object, const char *key, json_type type)
+{
+	const json_t *member = json_object_get(object, key);
+
+	return member != NULL && json_typeof(member) == type;
 }
 
 size_t upatchctl_patch_count(const char *target)
@@ -211,7 +240,7 @@ static void write_event(FILE *out, const json_t *entry)
 		fprintf(out, " %s", text_of(entry, "phase"));
 	if (json_is_integer(ret))
 		fprintf(out, " %lld", (long long)json_integer_value(ret));
-	fputc(TRANSCRIPT_SEPARATOR, out);
+	fputc('\n', out);
 }
 
 /* Calls for each line of the log; returns how many there are. */

@@ -6,6 +6,7 @@
 #define SUPPORT_UPATCHCTL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* The exit statuses that the manual promises. */
 enum upatchctl_exit {
@@ -32,6 +33,12 @@ struct run {
 #define UPATCHCTL(...) upatchctl_run((const char *const[]){ __VA_ARGS__, NULL })
 struct run upatchctl_run(const char *const args[]);
 void run_free(struct run *run);
+/* Words to put before the command line from now on, as in "setpriv ...". */
+void upatchctl_run_under(const char *const prefix[]);
+
+/* The exit status has to be 0. */
+void upatchctl_apply(const char *target, const char *patch_name);
+void upatchctl_revert(const char *target, const char *patch_name);
 
 /*
  * EXPECT_EXIT(EXIT_REFUSED, "apply", target, patch): fails the test on another
@@ -51,6 +58,8 @@ void upatchctl_expect_message(int exit_status, const char *part,
 
 /* `status --json` of one process; the caller drops the reference. */
 json_t *upatchctl_status(const char *target);
+/* Is there a member `key`, and is it of that type? */
+bool upatchctl_has(const json_t *object, const char *key, json_type type);
 /* How many patches `status` lists. */
 size_t upatchctl_patch_count(const char *target);
 /*

@@ -3,8 +3,6 @@
  * libtarget_a.so and libtarget_b.so: libraries that come and go.  They say so
  * if TARGET_VERBOSE is set in the environment.
  */
-#include <poll.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,13 +25,16 @@ static __attribute__((noinline, used)) int HELPER(void)
 	return 1;
 }
 
-/* Waits until there is something to read from `wait_fd`, unless it is -1. */
+/*
+ * Unless `wait_fd` is -1, it is a socket: says on it that a thread is inside,
+ * and waits for a byte.
+ */
 __attribute__((noinline)) int TARGET(int wait_fd)
 {
-	uint64_t value;
+	char byte = 0;
 
 	if (wait_fd >= 0 &&
-	    read(wait_fd, &value, sizeof(value)) != sizeof(value))
+	    (write(wait_fd, &byte, 1) != 1 || read(wait_fd, &byte, 1) != 1))
 		return -1;
 	return HELPER();
 }

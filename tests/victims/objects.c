@@ -9,11 +9,10 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct library {
@@ -28,7 +27,9 @@ static struct library libraries[2] = {
 	{ NULL, "target_a", NULL, NULL },
 	{ NULL, "target_b", NULL, NULL },
 };
-static int leave_fd, sitter_result;
+/* main holds [0], the sitter [1] */
+static int sockets[2];
+static int sitter_result;
 static pthread_t sitter;
 
 static REPLACED int main_value(void)
@@ -74,15 +75,13 @@ static void *sit(void *arg)
 	struct library *library = arg;
 
 	pthread_setname_np(pthread_self(), "sitter");
-	sitter_result = library->target(leave_fd);
+	sitter_result = library->target(sockets[1]);
 	return NULL;
 }
 
 static void leave(void)
 {
-	uint64_t one = 1;
-
-	if (write(leave_fd, &one, sizeof(one)) != sizeof(one))
+	if (write(sockets[0], "", 1) != 1)
 		victim_die("write");
 	pthread_join(sitter, NULL);
 	victim_say("left %d", sitter_result);
@@ -90,8 +89,12 @@ static void leave(void)
 
 static void enter(struct library *library)
 {
+	char byte;
+
 	if (pthread_create(&sitter, NULL, sit, library) != 0)
 		victim_die("pthread_create");
+	if (read(sockets[0], &byte, 1) != 1)
+		victim_die("read");
 	victim_say("entered");
 }
 
@@ -131,7 +134,8 @@ int main(int argc, char **argv)
 		victim_die("usage: objects LIBRARY_A LIBRARY_B");
 	libraries[0].path = argv[1];
 	libraries[1].path = argv[2];
-	leave_fd = eventfd(0, EFD_CLOEXEC);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+		victim_die("socketpair");
 	victim_say("ready");
 	while (victim_next_command(command, sizeof(command)))
 		obey(command);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes that hold the locks of the allocator and of the loader nearly all
+ * the time, and processes whose threads come and go.
+ */
+#include "paths.h"
+#include "upatchctl.h"
+#include "victim.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+/* UPATCH_CYCLES=200 is the long run. */
+#define PRESET_CYCLES 15
+
+TestSuite(churn, .timeout = 600);
+
+static void run_churn(const char *kind)
+{
+	struct victim victim;
+	const char *answer;
+
+	require_ptrace();
+	VICTIM_START(&victim, "churn", kind, path_of_victim("libtarget_a.so"));
+	for (unsigned int i = 0; i < cycle_count(PRESET_CYCLES); i++) {
+		upatchctl_apply(victim.target, "work");
+		answer = victim_ask(&victim, "round");
+		if (victim_number(answer, "old") != 0)
+			cr_fatal("cycle %u, applied: %s", i, answer);
+		upatchctl_revert(victim.target, "work");
+		answer = victim_ask(&victim, "round");
+		if (victim_number(answer, "new") != 0)
+			cr_fatal("cycle %u, reverted: %s", i, answer);
+	}
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
+Test(churn, allocating_and_loading_threads_with_an_idle_one)
+{
+	run_churn("idle");
+}
+
+Test(churn, allocating_and_loading_threads_without_an_idle_one)
+{
+	run_churn("busy");
+}
+
+/* Within one transition a thread changes sides once, or never. */
+Test(churn, short_lived_threads_never_change_back)
+{
+	struct victim victim;
+	long new_seen = 0;
+
+	require_ptrace();
+	VICTIM_START(&victim, "threads_born", "4");
+	for (unsigned int i = 0; i < cycle_count(PRESET_CYCLES); i++) {
+		const char *answer;
+
+		upatchctl_apply(victim.target, "work");
+		answer = victim_ask(&victim, "phase");
+		if (victim_number(answer, "new_old") != 0 ||
+		    victim_number(answer, "other") != 0)
+			cr_fatal("apply %u: %s", i, answer);
+		upatchctl_revert(victim.target, "work");
+		answer = victim_ask(&victim, "phase");
+		if (victim_number(answer, "old_new") != 0 ||
+		    victim_number(answer, "other") != 0)
+			cr_fatal("revert %u: %s", i, answer);
+		new_seen += victim_number(answer, "new_new");
+	}
+	cr_assert(new_seen > 0);
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}

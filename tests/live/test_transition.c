@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A transition that a thread holds up: time-outs, reverse, force, and other
+ * operations meanwhile.
+ */
+#include "paths.h"
+#include "upatchctl.h"
+#include "victim.h"
+
+#include <string.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+TestSuite(transition, .timeout = 120);
+
+static struct victim victim;
+
+/* A thread sits in the old guarded(), and apply has given up waiting. */
+static void stall(void)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	victim_expect(&victim, "enter", "entered");
+	EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "1", "--on-timeout",
+		    "leave", victim.target, path_of_patch("guarded"));
+}
+
+Test(transition, moved_threads_run_new_code_while_one_is_waited_for)
+{
+	stall();
+	victim_expect(&victim, "call", "guarded=2 plain=2 wrapper=21");
+	victim_expect(&victim, "leave", "left 1");
+	EXPECT_EXIT(EXIT_DONE, "wait", victim.target);
+	victim_stop(&victim);
+}
+
+Test(transition, wait_times_out_as_long_as_the_thread_stays)
+{
+	stall();
+	EXPECT_EXIT(EXIT_TIMED_OUT, "wait", "--timeout", "1", victim.target);
+	victim_expect(&victim, "leave", "left 1");
+	EXPECT_EXIT(EXIT_DONE, "wait", victim.target);
+	EXPECT_EXIT(EXIT_DONE, "wait", victim.target);
+	victim_stop(&victim);
+}
+
+Test(transition, reverse_goes_back_without_the_blocking_thread)
+{
+	stall();
+	EXPECT_EXIT(EXIT_DONE, "reverse", victim.target);
+	victim_expect(&victim, "call", "guarded=1 plain=1 wrapper=11");
+	cr_assert(upatchctl_patch_count(victim.target) == 0);
+	victim_expect(&victim, "leave", "left 1");
+	victim_stop(&victim);
+}
+
+Test(transition, force_ends_it_and_keeps_the_old_code_callable)
+{
+	json_t *status, *patch;
+
+	stall();
+	EXPECT_EXIT(EXIT_DONE, "force", victim.target);
+	status = upatchctl_status(victim.target);
+	cr_assert(upatchctl_has(status, "transition", JSON_NULL));
+	patch = json_array_get(json_object_get(status, "patches"), 0);
+	cr_assert(upatchctl_has(patch, "forced", JSON_TRUE));
+	json_decref(status);
+	victim_expect(&victim, "leave", "left 1");
+	victim_expect(&victim, "call", "guarded=2 plain=2 wrapper=21");
+	victim_stop(&victim);
+}
+
+Test(transition, force_on_timeout)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	victim_expect(&victim, "enter", "entered");
+	EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "1", "--on-timeout",
+		    "force", victim.target, path_of_patch("guarded"));
+	victim_expect(&victim, "call", "guarded=2 plain=2 wrapper=21");
+	victim_expect(&victim, "leave", "left 1");
+	victim_stop(&victim);
+}
+
+Test(transition, another_operation_is_refused_as_busy)
+{
+	stall();
+	EXPECT_EXIT(EXIT_BUSY, "apply", victim.target, path_of_patch("plain"));
+	EXPECT_EXIT(EXIT_BUSY, "revert", victim.target, "guarded");
+	victim_expect(&victim, "leave", "left 1");
+	EXPECT_EXIT(EXIT_DONE, "wait", victim.target);
+	upatchctl_apply(victim.target, "plain");
+	victim_stop(&victim);
+}
+
+Test(transition, revert_waits_for_a_thread_in_new_code)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	upatchctl_apply(victim.target, "guarded");
+	victim_expect(&victim, "enter", "entered");
+	EXPECT_EXIT(EXIT_TIMED_OUT, "revert", "--timeout", "1", victim.target,
+		    "guarded");
+	cr_assert(upatchctl_patch_count(victim.target) == 1);
+	victim_expect(&victim, "call", "guarded=2 plain=2 wrapper=21");
+	victim_expect(&victim, "leave", "left 2");
+	upatchctl_revert(victim.target, "guarded");
+	victim_expect(&victim, "call", "guarded=1 plain=1 wrapper=11");
+	victim_stop(&victim);
+}
+
+Test(transition, forced_revert_keeps_new_code_for_the_thread_in_it)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	upatchctl_apply(victim.target, "guarded");
+	victim_expect(&victim, "enter", "entered");
+	EXPECT_EXIT(EXIT_TIMED_OUT, "revert", "--timeout", "1", "--on-timeout",
+		    "leave", victim.target, "guarded");
+	EXPECT_EXIT(EXIT_DONE, "force", victim.target);
+	cr_assert(upatchctl_patch_count(victim.target) == 0);
+	victim_expect(&victim, "call", "guarded=1 plain=1 wrapper=11");
+	victim_expect(&victim, "leave", "left 2");
+	victim_stop(&victim);
+}
+
+Test(transition, functions_that_are_not_replaced_do_not_block)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	victim_expect(&victim, "enter", "entered");
+	upatchctl_apply(victim.target, "plain");
+	victim_expect(&victim, "call", "guarded=1 plain=3 wrapper=11");
+	victim_expect(&victim, "leave", "left 1");
+	upatchctl_revert(victim.target, "plain");
+	victim_stop(&victim);
+}
