@@ -12,9 +12,9 @@
  * Writes code, errno and message, and returns `code`.  `err` may be NULL.
  * A saved_errno other than 0 adds ": <text of errno>" to the message.
  */
-__attribute__((format(printf, 4, 5))) int
-error_set(struct upatch_error *err, enum upatch_error_code code,
-	  int saved_errno, const char *format, ...);
+int error_set(struct upatch_error *err, enum upatch_error_code code,
+	      int saved_errno, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Puts context before the message: "<context>: <message>". */
 __attribute__((format(printf, 2, 3))) void

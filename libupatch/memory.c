@@ -58,9 +58,10 @@ int memory_read(const struct memory *memory, upatch_addr_t addr, void *buf,
 
 	if (count == len)
 		return 0;
-	return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
-			 "cannot read %zu bytes at 0x%lx of process %d: only %zu are there",
-			 len, addr, memory->pid, count);
+	return error_set(
+		err, UPATCH_ERROR_NO_TARGET, 0,
+		"cannot read %zu bytes at 0x%lx of process %d: only %zu are there",
+		len, addr, memory->pid, count);
 }
 
 int memory_read_string(const struct memory *memory, upatch_addr_t addr,
@@ -70,9 +71,10 @@ int memory_read_string(const struct memory *memory, upatch_addr_t addr,
 
 	if (memchr(buf, '\0', count))
 		return 0;
-	return error_set(err, UPATCH_ERROR_SYSTEM, 0,
-			 "no string of less than %zu bytes at 0x%lx of process %d",
-			 size, addr, memory->pid);
+	return error_set(
+		err, UPATCH_ERROR_SYSTEM, 0,
+		"no string of less than %zu bytes at 0x%lx of process %d", size,
+		addr, memory->pid);
 }
 
 int memory_write(const struct memory *memory, upatch_addr_t addr,

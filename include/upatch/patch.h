@@ -102,7 +102,7 @@ struct upatch_object {
 /* Ends the list of objects: the empty name, as NULL is the executable. */
 #define UPATCH_OBJECT_END                                                      \
 	{                                                                      \
-		"", NULL, NULL, NULL, {NULL, NULL, NULL, NULL}, NULL           \
+		"", NULL, NULL, NULL, { NULL, NULL, NULL, NULL }, NULL         \
 	}
 
 /* A change of the process's data that patches hand on to each other. */
@@ -144,8 +144,8 @@ struct upatch_descriptor {
 
 #define UPATCH_DESCRIPTOR_MAGIC "UPATCH\n"
 
-extern __attribute__((visibility("default")))
-struct upatch_descriptor upatch_descriptor;
+extern struct upatch_descriptor upatch_descriptor
+	__attribute__((visibility("default")));
 
 /*
  * Exactly once per shared object, at file scope:

@@ -123,7 +123,7 @@ struct upatch_info_symbol {
 	unsigned long sympos;
 };
 struct upatch_info_object {
-	const char *name; /* NULL: the main executable */
+	const char *name;     /* NULL: the main executable */
 	const char *build_id; /* or NULL */
 	const struct upatch_info_func *funcs;
 	size_t func_count;
@@ -139,7 +139,7 @@ struct upatch_info {
 	const char *path; /* absolute, where the file can be resolved */
 	const char *name;
 	const char *description; /* or NULL */
-	const char *build_id; /* of the patch file, hexadecimal; or NULL */
+	const char *build_id;	 /* of the patch file, hexadecimal; or NULL */
 	unsigned int interface_version;
 	bool replace, immediate;
 	const struct upatch_info_object *objects;
@@ -287,7 +287,10 @@ enum upatch_patch_state {
 	UPATCH_PATCH_ENABLED,
 	UPATCH_PATCH_UNPATCHING
 };
-enum upatch_direction { UPATCH_PATCHING, UPATCH_UNPATCHING };
+enum upatch_direction {
+	UPATCH_PATCHING,
+	UPATCH_UNPATCHING
+};
 
 struct upatch_status_func {
 	const char *name;
@@ -315,7 +318,7 @@ struct upatch_status_blocking {
 	const char *comm;
 	/* "on-stack", "no-unwind", "in-gate", "running" … */
 	const char *reason;
-	const char *function; /* or NULL */
+	const char *function;	      /* or NULL */
 	const char *const *backtrace; /* NULL-terminated */
 };
 struct upatch_status_transition {
@@ -375,7 +378,7 @@ struct upatch_log_entry {
 	/* which of the following apply */
 	bool has_direction, has_object, has_callback, has_ret;
 	enum upatch_direction direction;
-	const char *object; /* NULL: the main executable */
+	const char *object;   /* NULL: the main executable */
 	const char *phase;    /* "live", "coming", "going" */
 	const char *callback; /* "pre_patch" … */
 	int ret;
