@@ -2,6 +2,7 @@
 /* upatchctl check: would a patch apply? */
 #include "command.h"
 #include "failure.h"
+#include "operand.h"
 #include "target.h"
 
 /* `against`: the process or file that was named, or NULL. */
@@ -42,7 +43,7 @@ static int check_run(const struct arguments *arguments,
 {
 	const char *path = arguments->operands[0];
 	const char *against = arguments->operands[1];
-	bool is_target = against && target_is_meant(against);
+	bool is_target = against && operand_is_target(against);
 	struct upatch_target *target = NULL;
 	struct upatch_check *check = NULL;
 	int code = 0;

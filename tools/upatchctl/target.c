@@ -2,62 +2,7 @@
 /* The operand TARGET. */
 #include "target.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "failure.h"
-
-static const char *const selector_kinds[] = {
-	"exe:", "comm:", "lib:", "cgroup:", "unit:",
-};
-
-static bool is_selector(const char *operand)
-{
-	const char *kind;
-	size_t i;
-
-	for (i = 0; i < sizeof(selector_kinds) / sizeof(*selector_kinds); i++) {
-		kind = selector_kinds[i];
-		if (strncmp(operand, kind, strlen(kind)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool is_number(const char *operand)
-{
-	return operand[0] != '\0' &&
-	       operand[strspn(operand, "0123456789")] == '\0';
-}
-
-bool target_is_meant(const char *operand)
-{
-	return is_number(operand) || is_selector(operand);
-}
-
-static int parse_pid(const char *operand, pid_t *ret_pid,
-		     struct upatch_error *err)
-{
-	unsigned long pid;
-
-	if (is_selector(operand))
-		return failure_set(
-			err, UPATCH_ERROR_ARGUMENT, 0,
-			"selectors are not supported in this version: '%s'",
-			operand);
-	if (!is_number(operand))
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "'%s' is not a process id", operand);
-	errno = 0;
-	pid = strtoul(operand, NULL, 10);
-	if (errno != 0 || pid == 0 || pid > INT_MAX)
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "'%s' cannot be a process id", operand);
-	*ret_pid = (pid_t)pid;
-	return 0;
-}
+#include "operand.h"
 
 int target_open(const char *operand, struct upatch_target **ret_target,
 		struct upatch_error *err)
@@ -65,7 +10,7 @@ int target_open(const char *operand, struct upatch_target **ret_target,
 	pid_t pid = 0;
 	int code;
 
-	code = parse_pid(operand, &pid, err);
+	code = operand_parse_pid(operand, &pid, err);
 	if (code != 0)
 		return code;
 	return upatch_target_open(pid, ret_target, err);

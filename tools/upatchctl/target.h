@@ -3,12 +3,7 @@
 #ifndef UPATCHCTL_TARGET_H
 #define UPATCHCTL_TARGET_H
 
-#include <stdbool.h>
-
 #include <upatch/upatch.h>
-
-/* Can only be meant as a process: a number, or a selector such as exe:PATH. */
-bool target_is_meant(const char *operand);
 
 /* Release the target with upatch_target_close. */
 UPATCH_MUST_CHECK int target_open(const char *operand,
