@@ -113,9 +113,9 @@ static int compare_by_addr(const void *left, const void *right)
 
 static int compare_by_name(const void *left, const void *right)
 {
-	const struct patch_code_symbol *const *a = left, *const *b = right;
+	const struct patch_code_symbol *a = left, *b = right;
 
-	return strcmp((*a)->name, (*b)->name);
+	return strcmp(a->name, b->name);
 }
 
 /* Exported functions stand in both tables; keeps the one from .symtab. */
@@ -156,8 +156,8 @@ int patch_code_open(struct patch_code *code, const struct patch_elf *elf,
 	qsort(code->symbols, code->symbol_count, sizeof(*code->symbols),
 	      compare_by_addr);
 	drop_duplicates(code);
-	for (size_t i = 0; i < code->symbol_count; i++)
-		code->by_name[i] = &code->symbols[i];
+	memcpy(code->by_name, code->symbols,
+	       code->symbol_count * sizeof(*code->symbols));
 	qsort(code->by_name, code->symbol_count, sizeof(*code->by_name),
 	      compare_by_name);
 	return 0;
@@ -194,7 +194,7 @@ static size_t first_named(const struct patch_code *code, const char *name)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (strcmp(code->by_name[middle]->name, name) < 0)
+		if (strcmp(code->by_name[middle].name, name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -273,7 +273,8 @@ static bool is_part_suffix(const char *suffix)
 	while (*suffix) {
 		size_t i = 0, len;
 
-		while (i < 3 && strncmp(suffix, kinds[i], strlen(kinds[i])))
+		while (i < 3 &&
+		       strncmp(suffix, kinds[i], strlen(kinds[i])) != 0)
 			i++;
 		if (i == 3)
 			return false;
@@ -292,7 +293,7 @@ static size_t collect_named(const struct patch_code *code, const char *name,
 	size_t len = strlen(name), count = 0;
 
 	for (size_t i = first_named(code, name); i < code->symbol_count; i++) {
-		const struct patch_code_symbol *symbol = code->by_name[i];
+		const struct patch_code_symbol *symbol = &code->by_name[i];
 
 		if (strncmp(symbol->name, name, len) != 0)
 			break;

@@ -20,7 +20,7 @@ struct patch_code {
 	struct patch_code_symbol *symbols;
 	size_t symbol_count;
 	/* the same ones by name */
-	const struct patch_code_symbol **by_name;
+	struct patch_code_symbol *by_name;
 };
 
 struct patch_function {

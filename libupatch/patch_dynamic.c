@@ -57,6 +57,9 @@ static void take_entry(struct patch_dynamic *dynamic, const Elf64_Dyn *entry)
 	case DT_RELRSZ:
 		dynamic->relr_len = value;
 		break;
+	case DT_VERNEED:
+		dynamic->verneed = value;
+		break;
 	case DT_SONAME:
 		dynamic->soname = value;
 		dynamic->has_soname = true;
@@ -206,6 +209,46 @@ static int count_symbols(struct patch_elf *elf, struct upatch_error *err)
 	return 0;
 }
 
+/* Is version `name` among those needed from the library of `need`? */
+static bool needs_version(const struct patch_elf *elf, upatch_addr_t addr,
+			  const Elf64_Verneed *need, const char *name)
+{
+	addr += need->vn_aux;
+	for (uint32_t i = 0; i < need->vn_cnt; i++) {
+		const char *found;
+		Elf64_Vernaux aux;
+
+		if (!patch_elf_read(elf, addr, &aux, sizeof(aux)))
+			return false;
+		found = patch_dynamic_find_string(elf, aux.vna_name);
+		if (found && strcmp(found, name) == 0)
+			return true;
+		if (aux.vna_next < sizeof(aux))
+			return false;
+		addr += aux.vna_next;
+	}
+	return false;
+}
+
+/*
+ * glibc loads an object with DT_RELR only if it asks for this version, which
+ * loaders that would leave the words unrelocated do not have.
+ */
+static bool asks_for_relr(const struct patch_elf *elf)
+{
+	upatch_addr_t addr = elf->dynamic.verneed;
+	Elf64_Verneed need;
+
+	while (patch_elf_read(elf, addr, &need, sizeof(need))) {
+		if (needs_version(elf, addr, &need, "GLIBC_ABI_DT_RELR"))
+			return true;
+		if (need.vn_next < sizeof(need))
+			return false;
+		addr += need.vn_next;
+	}
+	return false;
+}
+
 int patch_dynamic_read(struct patch_elf *elf, struct upatch_error *err)
 {
 	const char *refusal;
@@ -225,6 +268,10 @@ int patch_dynamic_read(struct patch_elf *elf, struct upatch_error *err)
 		return error_set(
 			err, UPATCH_ERROR_BAD_PATCH, 0,
 			"its dynamic strings lie outside its segments");
+	if (elf->dynamic.relr_len && !asks_for_relr(elf))
+		return error_set(
+			err, UPATCH_ERROR_BAD_PATCH, 0,
+			"dlopen would refuse it: it has packed relocations without needing GLIBC_ABI_DT_RELR");
 	elf->no_delete = elf->dynamic.flags_1 & DF_1_NODELETE;
 	return count_symbols(elf, err);
 }

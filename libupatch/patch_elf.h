@@ -27,7 +27,8 @@ struct patch_segment {
 
 /* The dynamic section: addresses, and sizes in bytes; 0: absent. */
 struct patch_dynamic {
-	upatch_addr_t strtab, symtab, hash, gnu_hash, rela, jmprel, relr;
+	upatch_addr_t strtab, symtab, hash, gnu_hash, rela, jmprel, relr,
+		verneed;
 	uint64_t strtab_len, rela_len, jmprel_len, relr_len;
 	uint64_t soname; /* offset in strtab */
 	uint64_t flags, flags_1;

@@ -80,8 +80,8 @@ int patch_fields_string(const struct patch_fields *fields, const char *name,
 			upatch_addr_t addr, const char **ret_string)
 {
 	const char *string;
-	upatch_addr_t value;
-	bool is_null;
+	upatch_addr_t value = 0;
+	bool is_null = true;
 	int code = patch_fields_pointer(fields, name, addr, &is_null, &value);
 
 	if (code)
@@ -110,8 +110,8 @@ int patch_fields_string(const struct patch_fields *fields, const char *name,
 int patch_fields_function(const struct patch_fields *fields, const char *name,
 			  upatch_addr_t addr, upatch_addr_t *ret_function)
 {
-	upatch_addr_t value;
-	bool is_null;
+	upatch_addr_t value = 0;
+	bool is_null = true;
 	int code = patch_fields_pointer(fields, name, addr, &is_null, &value);
 
 	if (code)
@@ -128,8 +128,8 @@ int patch_fields_function(const struct patch_fields *fields, const char *name,
 int patch_fields_store(const struct patch_fields *fields, const char *name,
 		       upatch_addr_t addr, upatch_addr_t *ret_store)
 {
-	upatch_addr_t value;
-	bool is_null;
+	upatch_addr_t value = 0;
+	bool is_null = true;
 	int code = patch_fields_pointer(fields, name, addr, &is_null, &value);
 
 	if (code)
@@ -212,8 +212,8 @@ int patch_fields_list(struct patch_fields *fields,
 		      const struct patch_list *list, upatch_addr_t addr,
 		      upatch_addr_t *ret_addr, size_t *ret_count)
 {
-	upatch_addr_t first;
-	bool is_null;
+	upatch_addr_t first = 0;
+	bool is_null = true;
 	int code = patch_fields_pointer(fields, list->field, addr, &is_null,
 					&first);
 

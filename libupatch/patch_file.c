@@ -35,19 +35,30 @@ struct upatch_patch_file {
 
 /* --- The file ----------------------------------------------------------- */
 
+/* A path that leads nowhere is the patch's fault, not the system's. */
+static enum upatch_error_code code_of_open(int saved_errno)
+{
+	switch (saved_errno) {
+	case ENOENT:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+		return UPATCH_ERROR_BAD_PATCH;
+	default:
+		return error_code_of_errno(saved_errno);
+	}
+}
+
 static int open_file(const char *path, int *ret_fd, struct upatch_error *err)
 {
 	/* O_NONBLOCK: a FIFO must not keep us waiting for its writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	enum upatch_error_code code = UPATCH_ERROR_BAD_PATCH;
 
-	if (fd >= 0) {
-		*ret_fd = fd;
-		return 0;
-	}
-	if (errno == EACCES || errno == EPERM)
-		code = UPATCH_ERROR_PERMISSION;
-	return error_set(err, code, errno, "cannot open patch file '%s'", path);
+	if (fd < 0)
+		return error_set(err, code_of_open(errno), errno,
+				 "cannot open patch file '%s'", path);
+	*ret_fd = fd;
+	return 0;
 }
 
 static int check_file(struct upatch_patch_file *file, int fd,
@@ -283,24 +294,21 @@ static int read_file(struct upatch_patch_file *file, int fd,
 	return code;
 }
 
-static int allocate_file(const char *path, struct upatch_patch_file **ret_file,
-			 struct upatch_error *err)
+static struct upatch_patch_file *allocate_file(const char *path)
 {
 	struct upatch_patch_file *file = calloc(1, sizeof(*file));
 
-	if (file) {
-		file->memfd = -1;
-		file->path = realpath(path, NULL);
-		if (!file->path)
-			file->path = strdup(path);
-	}
-	if (!file || !file->path) {
+	if (!file)
+		return NULL;
+	file->memfd = -1;
+	file->path = realpath(path, NULL);
+	if (!file->path)
+		file->path = strdup(path);
+	if (!file->path) {
 		free(file);
-		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				 "no memory for patch file '%s'", path);
+		return NULL;
 	}
-	*ret_file = file;
-	return 0;
+	return file;
 }
 
 int upatch_patch_file_open(const char *path,
@@ -308,7 +316,7 @@ int upatch_patch_file_open(const char *path,
 			   struct upatch_error *err)
 {
 	struct upatch_patch_file *file;
-	int fd, code;
+	int fd = -1, code;
 
 	if (!path || !ret_file)
 		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
@@ -316,18 +324,21 @@ int upatch_patch_file_open(const char *path,
 	code = open_file(path, &fd, err);
 	if (code)
 		return code;
-	code = allocate_file(path, &file, err);
-	if (code == 0) {
-		code = read_file(file, fd, err);
-		if (code) {
-			error_prefix(err, "patch file '%s'", file->path);
-			upatch_patch_file_close(file);
-		}
+	file = allocate_file(path);
+	if (!file) {
+		close(fd);
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "no memory for patch file '%s'", path);
 	}
+	code = read_file(file, fd, err);
 	close(fd);
-	if (code == 0)
-		*ret_file = file;
-	return code;
+	if (code) {
+		error_prefix(err, "patch file '%s'", file->path);
+		upatch_patch_file_close(file);
+		return code;
+	}
+	*ret_file = file;
+	return 0;
 }
 
 void upatch_patch_file_close(struct upatch_patch_file *file)

@@ -69,27 +69,26 @@ static const struct patch_list state_list = { "states", "states",
 
 static int compare_objects(const void *left, const void *right)
 {
-	const struct patch_object *const *a = left, *const *b = right;
+	const struct patch_object *a = left, *b = right;
 
-	if (!(*a)->name || !(*b)->name)
-		return ((*a)->name != NULL) - ((*b)->name != NULL);
-	return strcmp((*a)->name, (*b)->name);
+	if (!a->name || !b->name)
+		return (a->name != NULL) - (b->name != NULL);
+	return strcmp(a->name, b->name);
 }
 
 static int check_objects_differ(const struct walk *walk)
 {
 	const struct patch_model *model = walk->model;
-	const struct patch_object **sorted =
+	struct patch_object *sorted =
 		calloc(model->object_count, sizeof(*sorted));
 	int code = 0;
 
 	if (!sorted)
 		return patch_fields_no_memory(&walk->fields);
-	for (size_t i = 0; i < model->object_count; i++)
-		sorted[i] = &model->objects[i];
+	memcpy(sorted, model->objects, model->object_count * sizeof(*sorted));
 	qsort(sorted, model->object_count, sizeof(*sorted), compare_objects);
 	for (size_t i = 1; code == 0 && i < model->object_count; i++) {
-		const char *name = sorted[i]->name;
+		const char *name = sorted[i].name;
 
 		if (compare_objects(&sorted[i - 1], &sorted[i]) == 0)
 			code = patch_fields_refuse(&walk->fields,

@@ -109,32 +109,30 @@ static int read_func(struct walk *walk, size_t index, struct patch_func *func)
 
 static int compare_funcs(const void *left, const void *right)
 {
-	const struct patch_func *const *a = left, *const *b = right;
-	int order = strcmp((*a)->old_name, (*b)->old_name);
+	const struct patch_func *a = left, *b = right;
+	int order = strcmp(a->old_name, b->old_name);
 
 	if (order != 0)
 		return order;
-	return ((*a)->sympos > (*b)->sympos) - ((*a)->sympos < (*b)->sympos);
+	return (a->sympos > b->sympos) - (a->sympos < b->sympos);
 }
 
 static int check_funcs_differ(const struct walk *walk,
 			      const struct patch_object *object)
 {
-	const struct patch_func **sorted =
-		calloc(object->func_count, sizeof(*sorted));
+	struct patch_func *sorted = calloc(object->func_count, sizeof(*sorted));
 	int code = 0;
 
 	if (!sorted)
 		return patch_fields_no_memory(walk->fields);
-	for (size_t i = 0; i < object->func_count; i++)
-		sorted[i] = &object->funcs[i];
+	memcpy(sorted, object->funcs, object->func_count * sizeof(*sorted));
 	qsort(sorted, object->func_count, sizeof(*sorted), compare_funcs);
 	for (size_t i = 1; code == 0 && i < object->func_count; i++) {
 		if (compare_funcs(&sorted[i - 1], &sorted[i]) == 0)
 			code = patch_fields_refuse(
 				walk->fields,
 				"function '%.200s' (sympos %lu) of %s is declared twice",
-				sorted[i]->old_name, sorted[i]->sympos,
+				sorted[i].old_name, sorted[i].sympos,
 				walk->object);
 	}
 	free(sorted);
