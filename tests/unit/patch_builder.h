@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATCH_BUILDER_FLAGS_MAX 8
+#define PATCH_BUILDER_FLAGS_MAX 12
 
 /* A compiler and its options; unused ones are NULL. */
 struct patch_build {

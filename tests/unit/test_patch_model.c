@@ -198,6 +198,24 @@ static void drop_hash(uint8_t *bytes)
 	find_dynamic(bytes, DT_GNU_HASH)->d_tag = DT_DEBUG;
 }
 
+static void drop_symbols(uint8_t *bytes)
+{
+	find_dynamic(bytes, DT_SYMTAB)->d_tag = DT_DEBUG;
+}
+
+static void drop_addends(uint8_t *bytes)
+{
+	find_dynamic(bytes, DT_RELA)->d_tag = DT_REL;
+}
+
+static void need_nameless(uint8_t *bytes)
+{
+	Elf64_Dyn *entry = find_dynamic(bytes, DT_RELACOUNT);
+
+	entry->d_tag = DT_NEEDED;
+	entry->d_un.d_val = 0x7fffffff;
+}
+
 static void set_pie(uint8_t *bytes)
 {
 	Elf64_Dyn *entry = find_dynamic(bytes, DT_RELACOUNT);
@@ -307,6 +325,9 @@ Test(patch_model, changed_headers_are_refused)
 		{ drop_stack,
 		  "it asks for executable stacks: it has no PT_GNU_STACK" },
 		{ drop_hash, "its symbol hash table is missing or broken" },
+		{ drop_symbols, "it has no dynamic symbols" },
+		{ drop_addends, "it has relocations without addends" },
+		{ need_nameless, "the name of a library it needs is broken" },
 		{ set_pie, "it is an executable, not a shared object" },
 		{ move_relocations,
 		  "its relocations lie outside its segments" },
@@ -551,6 +572,32 @@ Test(patch_model, truth_values_other_than_0_and_1_are_refused)
 	cr_assert(eq(str, reason,
 		     "replace of the patch is neither true nor false"));
 	free(bytes);
+}
+
+/* 65536 bytes, by repeated quadrupling. */
+Test(patch_model, endless_names_are_refused)
+{
+	static const struct refusal refusals[] = {
+		{ "old_name of entry 1 of the functions of the main executable is longer than 65535 bytes",
+		  { "-DA=\"0123456789abcdef\"", "-DB=A A A A", "-DC=B B B B",
+		    "-DD=C C C C", "-DE=D D D D", "-DF=E E E E",
+		    "-DOLD_NAME=F F F F" } },
+	};
+
+	REFUSALS(refusals);
+}
+
+/* Four objects with one list of 257 functions: more than there is memory. */
+Test(patch_model, lists_that_share_their_memory_are_refused)
+{
+	static const struct refusal refusals[] = {
+		{ "the list of functions of object 'c' overlaps with other lists",
+		  { "-DA={\"f\",fixed,__COUNTER__},", "-DB=A A A A",
+		    "-DC=B B B B", "-DD=C C C C", "-DFUNC2=D D D D",
+		    "-DOBJECT2={\"a\",0,funcs},{\"b\",0,funcs},{\"c\",0,funcs}," } },
+	};
+
+	REFUSALS(refusals);
 }
 
 /* At the end of a segment of its own, with an entry instead of its end. */
