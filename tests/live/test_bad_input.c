@@ -405,17 +405,21 @@ Test(bad_patch, check_finds_every_problem)
 
 /* --- Usage ------------------------------------------------------------ */
 
+/* A pid above every limit: what is wrong is found before it is looked up. */
+#define NOBODY "999999999"
+
 Test(bad_usage, is_answered_with_one_line)
 {
-	EXPECT_EXIT(EXIT_USAGE, "aply", "1", "fix.so");
+	EXPECT_EXIT(EXIT_USAGE, "aply", NOBODY, "fix.so");
 	EXPECT_EXIT(EXIT_USAGE, "apply");
-	EXPECT_EXIT(EXIT_USAGE, "apply", "1");
+	EXPECT_EXIT(EXIT_USAGE, "apply", NOBODY);
 	EXPECT_EXIT(EXIT_USAGE, "apply", "nonsense", path_of_patch("work"));
 	EXPECT_EXIT(EXIT_USAGE, "apply", "-1", path_of_patch("work"));
-	EXPECT_EXIT(EXIT_USAGE, "apply", "--no-such-option", "1", "fix.so");
-	EXPECT_EXIT(EXIT_USAGE, "apply", "--timeout", "soon", "1", "fix.so");
-	EXPECT_EXIT(EXIT_USAGE, "apply", "--on-timeout", "pray", "1", "fix.so");
-	EXPECT_EXIT(EXIT_USAGE, "revert", "1", "no name");
+	EXPECT_EXIT(EXIT_USAGE, "apply", "--no-such-option", NOBODY, "fix.so");
+	EXPECT_EXIT(EXIT_USAGE, "apply", "--timeout", "soon", NOBODY, "fix.so");
+	EXPECT_EXIT(EXIT_USAGE, "apply", "--on-timeout", "pray", NOBODY,
+		    "fix.so");
+	EXPECT_EXIT(EXIT_USAGE, "revert", NOBODY, "no name");
 	EXPECT_EXIT(EXIT_DONE, "--help");
 	EXPECT_EXIT(EXIT_DONE, "apply", "--help");
 }

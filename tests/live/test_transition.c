@@ -76,7 +76,7 @@ Test(transition, force_on_timeout)
 	require_ptrace();
 	VICTIM_START(&victim, "blocker");
 	victim_expect(&victim, "enter", "entered");
-	EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "1", "--on-timeout",
+	EXPECT_EXIT(EXIT_DONE, "apply", "--timeout", "1", "--on-timeout",
 		    "force", victim.target, path_of_patch("guarded"));
 	victim_expect(&victim, "call", "guarded=2 plain=2 wrapper=21");
 	victim_expect(&victim, "leave", "left 1");

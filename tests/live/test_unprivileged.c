@@ -75,17 +75,15 @@ Test(unprivileged, user_patches_his_own_process)
 Test(unprivileged, process_of_another_user_is_refused)
 {
 	struct victim victim;
-	char self[16];
+	char other[16] = "1";
 
 	start_as_ordinary_user(&victim);
-	/* Process 1 belongs to root; so does this test, run by root. */
-	EXPECT_EXIT(EXIT_NOT_PERMITTED, "apply", "1", path_of_patch("work"));
-	EXPECT_EXIT(EXIT_NOT_PERMITTED, "revert", "1", "work");
-	if (geteuid() == 0) {
-		snprintf(self, sizeof(self), "%d", getpid());
-		EXPECT_EXIT(EXIT_NOT_PERMITTED, "apply", self,
-			    path_of_patch("work"));
-	}
+	/* Run by root, the test itself is such a process. */
+	if (geteuid() == 0)
+		snprintf(other, sizeof(other), "%d", getpid());
+	EXPECT_EXIT(EXIT_NOT_PERMITTED, "apply", other, path_of_patch("work"));
+	EXPECT_EXIT(EXIT_NOT_PERMITTED, "revert", other, "work");
+	EXPECT_EXIT(EXIT_NOT_PERMITTED, "status", other);
 	victim_stop(&victim);
 }
 

@@ -6,7 +6,7 @@
 #ifndef SUPPORT_PATHS_H
 #define SUPPORT_PATHS_H
 
-/* The strings live as long as the test. */
+/* The last eight strings are valid. */
 const char *path_of_upatchctl(void);
 const char *path_of_victim(const char *name);
 /* `name` without ".so". */
