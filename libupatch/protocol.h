@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What both sides share: the layout of the runtime's state in the target,
+ * which any later controller reads with process_vm_readv, and the messages
+ * between a controller and the agent.  Fixed-size types only.
+ *
+ * The agent alone writes the state.  The controller writes code (entries,
+ * gates), registers and the moved words of stopped threads, never the state:
+ * when it is killed, what the state says is still true.
+ */
+#ifndef UPATCH_PROTOCOL_H
+#define UPATCH_PROTOCOL_H
+
+#include <stdint.h>
+
+#define RT_MAGIC   0x31544548435450ffUL
+#define RT_VERSION 1u
+#define RT_SONAME  "libupatch-runtime.so"
+/* The symbols of the runtime that a controller looks for. */
+#define RT_STATE_SYMBOL "upatch_runtime_state"
+
+#define RT_PATCH_NAME_SIZE  64
+#define RT_OBJECT_NAME_SIZE 128
+#define RT_DETAIL_SIZE	    80
+#define RT_TEXT_SIZE	    512
+#define RT_ENTRY_BYTES	    28
+#define RT_TWINS	    8
+/* Ranges of one version: the function and the parts it was split into. */
+#define RT_RANGES   6
+#define RT_LOG_SIZE 256
+
+/* Addresses and strings are addresses in the target; 0 is none. */
+typedef uint64_t rt_addr_t;
+
+struct rt_range {
+	uint64_t start, end;
+};
+
+/*
+ * A piece of the target near the code that it serves.  The first cache line
+ * of `data` begins with the id of the transition, which the gates compare.
+ * What is free in it follows from the sites and functions that use it.
+ */
+struct rt_area {
+	rt_addr_t next;
+	rt_addr_t code; /* read and execute */
+	uint64_t code_len;
+	rt_addr_t data; /* read and write */
+	uint64_t data_len;
+};
+#define RT_AREA_HEAD 64
+
+/* The words that steer a gate, in an area's data. */
+struct rt_gate_words {
+	uint64_t slot;	      /* where the gate jumps */
+	uint64_t source;      /* for threads that have not moved */
+	uint64_t destination; /* for threads that have moved */
+	uint64_t decide;      /* constant: the gate's code that decides */
+};
+
+enum rt_site_state {
+	/*
+	 * The entry has its original bytes, or the jump if a controller
+	 * was killed after writing: both are right, as the gate leads to the
+	 * original.
+	 */
+	RT_SITE_PREPARED,
+	/* The entry has the jump. */
+	RT_SITE_INSTALLED,
+	/*
+	 * No function needs the site: as PREPARED, but kept for the next
+	 * patch of the same address.
+	 */
+	RT_SITE_IDLE,
+};
+
+/* One patched address. */
+struct rt_site {
+	rt_addr_t next;
+	uint64_t addr; /* of the function */
+	uint32_t state;
+	uint8_t jump_offset, moved_end, twin_count, range_count;
+	uint8_t bytes[RT_ENTRY_BYTES]; /* original, [0, moved_end) */
+	struct {
+		uint8_t from, to;
+	} twins[RT_TWINS];
+	/* gate and, behind it, the relocated original */
+	rt_addr_t code;
+	uint64_t code_len;
+	rt_addr_t original;
+	rt_addr_t words;
+	struct rt_range ranges[RT_RANGES]; /* of the original function */
+	rt_addr_t top;			   /* newest rt_func, or 0 */
+};
+
+#define RT_FUNC_IMMEDIATE 1u
+#define RT_FUNC_SHIELDED  2u
+
+/* One replaced function: a version of its site. */
+struct rt_func {
+	rt_addr_t site;	 /* 0: the object is not loaded */
+	rt_addr_t below; /* the next older version of the site, or 0 */
+	rt_addr_t patch;
+	rt_addr_t name;
+	uint64_t wanted_sympos; /* as the author wrote it */
+	uint64_t sympos;	/* the occurrence that was found */
+	uint32_t flags;
+	uint32_t range_count;
+	uint64_t old_addr, old_size;
+	uint64_t new_addr, new_size;
+	/* where a gate leads for this version: new_addr or its shield */
+	rt_addr_t entry;
+	/* gate behind *orig_func, and shield: one piece of code and data */
+	rt_addr_t code;
+	uint64_t code_len;
+	rt_addr_t data;
+	uint64_t data_len;
+	rt_addr_t orig_gate; /* 0: the author does not want it */
+	rt_addr_t orig_words;
+	struct rt_range ranges[RT_RANGES]; /* of the new function */
+};
+
+#define RT_OBJECT_LOADED	  1u
+#define RT_OBJECT_PRE_PATCH_RAN	  2u /* or there is none: patched */
+#define RT_OBJECT_POST_PATCH_RAN  4u /* pre_unpatch is owed */
+#define RT_OBJECT_PRE_UNPATCH_RAN 8u
+
+struct rt_object {
+	rt_addr_t name;	  /* 0: the main executable */
+	rt_addr_t author; /* the author's struct upatch_object */
+	rt_addr_t funcs;  /* array of rt_func */
+	uint32_t func_count;
+	uint32_t symbol_count;
+	uint32_t flags;
+	uint32_t phase; /* enum upatch_object_phase */
+};
+
+enum rt_patch_state {
+	RT_PATCH_LOADED, /* nothing has been called yet */
+	RT_PATCH_INIT,	 /* pre_patch callbacks have run, not started */
+	RT_PATCH_PATCHING,
+	RT_PATCH_ENABLED,
+	RT_PATCH_UNPATCHING,
+	RT_PATCH_LEAVING, /* nobody is sent into it; to be unloaded */
+	RT_PATCH_PARKED,  /* must stay mapped */
+};
+#define RT_PATCH_REPLACE   1u
+#define RT_PATCH_FORCED	   2u
+#define RT_PATCH_IMMEDIATE 4u
+
+struct rt_patch {
+	rt_addr_t next; /* in the order of enabling */
+	char name[RT_PATCH_NAME_SIZE];
+	rt_addr_t file;	  /* the path the operator gave */
+	uint64_t handle;  /* of dlopen */
+	rt_addr_t author; /* the author's struct upatch_patch */
+	uint64_t bias;
+	struct rt_range text;
+	uint32_t state;
+	uint32_t flags;
+	rt_addr_t objects; /* array of rt_object */
+	uint32_t object_count;
+	uint32_t reserved;
+};
+
+enum rt_direction {
+	RT_PATCHING,
+	RT_UNPATCHING
+};
+
+/*
+ * The views of a transition: an unmoved thread runs what was active before
+ * (the old view), a moved one what will be (the new view).  Reversing leaves
+ * the views alone and makes the old one the aim.
+ */
+struct rt_transition {
+	rt_addr_t patch; /* 0: none runs */
+	uint32_t id;	 /* of this or the last one; moved words are compared */
+	uint32_t kind;	 /* enum rt_direction, as it was begun */
+	uint32_t reversed;
+	uint32_t started;
+	/* as the controller last reported them */
+	uint32_t thread_count, moved_count;
+};
+
+struct rt_event {
+	uint64_t seq; /* from 1; 0: the entry is empty */
+	uint64_t time_ns;
+	int32_t ret;
+	uint8_t event;
+	uint8_t direction;
+	uint8_t phase;
+	uint8_t callback;
+	uint8_t has; /* RT_EVENT_HAS_… */
+	uint8_t reserved[7];
+	char patch[RT_PATCH_NAME_SIZE];
+	char object[RT_OBJECT_NAME_SIZE]; /* empty: the main executable */
+	char detail[RT_DETAIL_SIZE];
+};
+#define RT_EVENT_HAS_DIRECTION 1u
+#define RT_EVENT_HAS_OBJECT    2u
+#define RT_EVENT_HAS_CALLBACK  4u
+#define RT_EVENT_HAS_RET       8u
+
+enum rt_callback {
+	RT_PRE_PATCH,
+	RT_POST_PATCH,
+	RT_PRE_UNPATCH,
+	RT_POST_UNPATCH,
+};
+
+struct rt_state {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t size;
+	/* odd while the agent changes what follows */
+	uint32_t seq;
+	uint32_t agent_tid; /* 0: none */
+	/* what upatch_runtime_start returned: an fd, or -errno */
+	int32_t start_result;
+	/* a forced or immediate step left threads in older versions */
+	uint32_t undrained;
+	/* of a thread's moved word, from its thread pointer */
+	int64_t moved_offset;
+	/* the word that new threads start with, in the TLS image */
+	rt_addr_t moved_image;
+	rt_addr_t start; /* upatch_runtime_start */
+	rt_addr_t shield_entry;
+	struct rt_range shield_text;
+	struct rt_range text;
+	rt_addr_t sigreturn; /* __restore_rt, once a controller found it */
+	rt_addr_t patches;
+	rt_addr_t sites;
+	rt_addr_t areas;
+	struct rt_transition transition;
+	uint64_t log_next; /* seq of the next event */
+	struct rt_event log[RT_LOG_SIZE];
+};
+
+/* --- Messages --------------------------------------------------------- */
+
+enum rt_request_type {
+	RT_HELLO = 1, /* the controller has its end of the socket */
+	RT_LOAD,      /* with the file as SCM_RIGHTS */
+	RT_MAP,	      /* a new area */
+	RT_SITE,      /* register a site, before its entry is written */
+	RT_FUNC,      /* what was found for a function */
+	RT_SYMBOL,    /* what was found for a symbol */
+	RT_OBJECT,    /* the object is loaded */
+	RT_ENABLE,    /* init, pre_patch */
+	RT_DISABLE,   /* init, pre_unpatch */
+	RT_INSTALLED, /* every prepared site that is needed has its jump */
+	RT_CANCEL,    /* undo RT_ENABLE before RT_START */
+	RT_START,
+	RT_PROGRESS, /* how many threads have moved */
+	RT_REVERSE,
+	RT_FORCE,
+	RT_SETTLE,  /* all have moved */
+	RT_FINISH,  /* the callbacks that follow RT_SETTLE */
+	RT_REMOVED, /* every site that nobody needs has its bytes back */
+	RT_UNLOAD,
+	RT_PARK,
+	RT_BYE,
+};
+
+struct rt_request {
+	uint32_t type;
+	uint32_t object; /* index in the patch */
+	uint32_t index;	 /* of the function or symbol in the object */
+	uint32_t unused;
+	rt_addr_t patch;
+	union {
+		struct {
+			uint32_t protocol;
+			rt_addr_t sigreturn;
+			/* left by the borrowed thread; 0: none */
+			rt_addr_t stub_page;
+			uint64_t stub_page_len;
+		} hello;
+		struct {
+			uint32_t seq; /* makes the path unique */
+			char path[4096];
+		} load;
+		struct {
+			rt_addr_t addr;
+			uint64_t code_len, data_len;
+		} map;
+		struct rt_site site;
+		struct rt_func func;
+		struct {
+			uint64_t addr;
+		} symbol;
+		struct {
+			uint32_t thread_count, moved_count;
+		} progress;
+		struct {
+			char reason[RT_DETAIL_SIZE];
+		} park;
+	};
+};
+
+struct rt_reply {
+	/* 0 or -errno */
+	int32_t result;
+	/* RT_ENABLE: the object whose pre_patch refused, or UINT32_MAX */
+	uint32_t object;
+	/* RT_LOAD: the rt_patch; RT_SITE: the rt_site; RT_MAP: the rt_area */
+	rt_addr_t value;
+	/* what failed, where `result` does not say it all */
+	char text[RT_TEXT_SIZE];
+};
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* The agent: serves one controller until either side is gone. */
+#include "runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How long a controller may take to fetch its end of the socket. */
+#define HELLO_TIMEOUT_MS 900
+
+struct channel {
+	int fd;
+	/* the program may close our descriptor and get its number again */
+	dev_t dev;
+	ino_t ino;
+	int passed_fd; /* with the last request, or -1 */
+};
+
+static struct rt_state *const state = &upatch_runtime_state;
+
+static bool is_ours(const struct channel *channel)
+{
+	struct stat st;
+
+	return !fstat(channel->fd, &st) && st.st_dev == channel->dev &&
+	       st.st_ino == channel->ino;
+}
+
+static void take_passed_fd(struct channel *channel, struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET &&
+	    cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(&channel->passed_fd, CMSG_DATA(cmsg), sizeof(int));
+}
+
+static bool receive(struct channel *channel, struct rt_request *request)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { request, sizeof(*request) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t len;
+
+	if (!is_ours(channel))
+		return false;
+	do {
+		len = recvmsg(channel->fd, &msg, MSG_CMSG_CLOEXEC);
+	} while (len < 0 && errno == EINTR);
+	channel->passed_fd = -1;
+	if (len > 0)
+		take_passed_fd(channel, &msg);
+	return len == sizeof(*request);
+}
+
+static bool answer(const struct channel *channel, const struct rt_reply *reply)
+{
+	return is_ours(channel) && send(channel->fd, reply, sizeof(*reply),
+					MSG_NOSIGNAL) == sizeof(*reply);
+}
+
+static int serve_symbol(struct rt_patch *patch,
+			const struct rt_request *request)
+{
+	const struct rt_object *object;
+	const struct upatch_object *author;
+
+	if (request->object >= patch->object_count)
+		return -EINVAL;
+	object = &patch_objects(patch)[request->object];
+	if (request->index >= object->symbol_count)
+		return -EINVAL;
+	author = rt_ptr(object->author);
+	*author->symbols[request->index].addr = rt_ptr(request->symbol.addr);
+	return 0;
+}
+
+static int serve_object(struct rt_patch *patch,
+			const struct rt_request *request)
+{
+	if (request->object >= patch->object_count)
+		return -EINVAL;
+	patch_objects(patch)[request->object].flags |= RT_OBJECT_LOADED;
+	return 0;
+}
+
+static int serve_load(struct channel *channel, const struct rt_request *request,
+		      struct rt_reply *reply)
+{
+	struct rt_patch *patch;
+	int ret;
+
+	if (channel->passed_fd < 0)
+		return -EBADF;
+	ret = patch_load(channel->passed_fd, request->load.path,
+			 request->load.seq, &patch, reply->text,
+			 sizeof(reply->text));
+	close(channel->passed_fd);
+	channel->passed_fd = -1;
+	if (ret)
+		return ret;
+	state_change_begin();
+	patch_append(patch);
+	state_change_end();
+	reply->value = rt_addr(patch);
+	return 0;
+}
+
+static int serve_park(struct rt_patch *patch, const struct rt_request *request)
+{
+	if (patch->state == RT_PATCH_LEAVING)
+		log_detail(UPATCH_EVENT_PARKED, patch, request->park.reason);
+	patch->state = RT_PATCH_PARKED;
+	return 0;
+}
+
+static int serve_unload(struct rt_patch *patch)
+{
+	if (patch->state != RT_PATCH_LEAVING && patch->state != RT_PATCH_PARKED)
+		return -EBUSY;
+	log_patch(UPATCH_EVENT_UNLOAD, patch);
+	patch_unload(patch);
+	return 0;
+}
+
+static int serve_hello(const struct rt_request *request, struct rt_reply *reply)
+{
+	if (request->hello.protocol != RT_VERSION)
+		return -EPROTO;
+	state->sigreturn = request->hello.sigreturn;
+	reply->value = rt_addr(state);
+	if (request->hello.stub_page)
+		munmap(rt_ptr(request->hello.stub_page),
+		       request->hello.stub_page_len);
+	return 0;
+}
+
+static int serve_target_request(struct channel *channel,
+				const struct rt_request *request,
+				struct rt_reply *reply)
+{
+	struct rt_site *site;
+	struct rt_area *area;
+	int ret;
+
+	switch (request->type) {
+	case RT_HELLO:
+		return serve_hello(request, reply);
+	case RT_LOAD:
+		return serve_load(channel, request, reply);
+	case RT_MAP:
+		ret = area_map(request->map.addr, request->map.code_len,
+			       request->map.data_len, &area);
+		if (!ret)
+			reply->value = rt_addr(area);
+		return ret;
+	case RT_SITE:
+		ret = site_register(&request->site, &site);
+		if (!ret)
+			reply->value = rt_addr(site);
+		return ret;
+	case RT_INSTALLED:
+		site_mark_installed();
+		return 0;
+	case RT_REMOVED:
+		site_mark_removed();
+		return 0;
+	case RT_START:
+		return transition_start();
+	case RT_PROGRESS:
+		state->transition.thread_count = request->progress.thread_count;
+		state->transition.moved_count = request->progress.moved_count;
+		return 0;
+	case RT_REVERSE:
+		return transition_reverse();
+	case RT_FORCE:
+		return transition_force();
+	case RT_SETTLE:
+		return transition_settle();
+	case RT_FINISH:
+		return transition_finish();
+	default:
+		return -ENOSYS;
+	}
+}
+
+static int serve_patch_request(struct rt_patch *patch,
+			       const struct rt_request *request,
+			       struct rt_reply *reply)
+{
+	switch (request->type) {
+	case RT_OBJECT:
+		return serve_object(patch, request);
+	case RT_FUNC:
+		return site_add_func(patch, request->object, request->index,
+				     &request->func);
+	case RT_SYMBOL:
+		return serve_symbol(patch, request);
+	case RT_ENABLE:
+		return transition_enable(patch, &reply->object);
+	case RT_CANCEL:
+		if (patch->state != RT_PATCH_INIT)
+			return -EINVAL;
+		transition_cancel(patch);
+		return 0;
+	case RT_DISABLE:
+		return transition_disable(patch);
+	case RT_UNLOAD:
+		return serve_unload(patch);
+	case RT_PARK:
+		return serve_park(patch, request);
+	default:
+		return -ENOSYS;
+	}
+}
+
+static struct rt_patch *find_patch(rt_addr_t addr)
+{
+	struct rt_patch *patch;
+
+	rt_for_each(patch, state->patches)
+	{
+		if (rt_addr(patch) == addr)
+			return patch;
+	}
+	return NULL;
+}
+
+static void serve(struct channel *channel, const struct rt_request *request,
+		  struct rt_reply *reply)
+{
+	memset(reply, 0, sizeof(*reply));
+	reply->object = UINT32_MAX;
+	if (request->patch) {
+		struct rt_patch *patch = find_patch(request->patch);
+
+		reply->result =
+			patch ? serve_patch_request(patch, request, reply)
+			      : -ENOENT;
+	} else {
+		reply->result = serve_target_request(channel, request, reply);
+	}
+	if (channel->passed_fd >= 0)
+		close(channel->passed_fd);
+}
+
+static bool hello_arrived(const struct channel *channel)
+{
+	struct pollfd pollfd = { .fd = channel->fd, .events = POLLIN };
+	int count;
+
+	do {
+		count = poll(&pollfd, 1, HELLO_TIMEOUT_MS);
+	} while (count < 0 && errno == EINTR);
+	return count > 0;
+}
+
+/*
+ * Until the controller has fetched its end, our own copy of it keeps the
+ * channel open, so that its death would go unnoticed: hence the time limit.
+ */
+void agent_run(int fd, int controller_fd)
+{
+	/* too large for a small stack; there is one agent at a time */
+	static struct rt_request request;
+	static struct rt_reply reply;
+	struct channel channel = { .fd = fd, .passed_fd = -1 };
+	struct stat st;
+	bool go_on;
+
+	if (fstat(fd, &st)) {
+		close(controller_fd);
+		close(fd);
+		return;
+	}
+	channel.dev = st.st_dev;
+	channel.ino = st.st_ino;
+	go_on = hello_arrived(&channel);
+	close(controller_fd);
+	while (go_on && receive(&channel, &request)) {
+		go_on = request.type != RT_BYE;
+		if (!go_on)
+			break;
+		serve(&channel, &request, &reply);
+		go_on = answer(&channel, &reply);
+	}
+	transition_abandon();
+	if (is_ours(&channel))
+		close(fd);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Loading a patch's shared object and building its model from the descriptor. */
+#include "runtime.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The loader recognises a library by its path before it looks at the file, so
+ * each load needs a path of its own: the number is written in the redundant
+ * parts of the path, "/" for 0 and "/./" for 1.
+ */
+static void make_unique_path(char *path, size_t size, int fd, uint32_t seq)
+{
+	size_t len = (size_t)snprintf(path, size, "/proc/self/fd");
+
+	for (; seq; seq >>= 1)
+		len += (size_t)snprintf(path + len, size - len, "%s",
+					seq & 1 ? "/./" : "//");
+	snprintf(path + len, size - len, "/%d", fd);
+}
+
+static int find_text(struct dl_phdr_info *info, size_t size, void *cookie)
+{
+	struct rt_patch *patch = cookie;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+		uint64_t start = info->dlpi_addr + phdr->p_vaddr;
+
+		/* The bias alone does not tell: prelinked objects have 0. */
+		if (phdr->p_type == PT_LOAD && patch->author >= start &&
+		    patch->author < start + phdr->p_memsz)
+			patch->bias = info->dlpi_addr;
+	}
+	if (patch->bias != info->dlpi_addr || patch->text.end)
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+		uint64_t start = info->dlpi_addr + phdr->p_vaddr;
+
+		if (phdr->p_type != PT_LOAD || !(phdr->p_flags & PF_X))
+			continue;
+		if (!patch->text.end)
+			patch->text.start = start;
+		patch->text.end = start + phdr->p_memsz;
+	}
+	return 1;
+}
+
+struct rt_object *patch_objects(const struct rt_patch *patch)
+{
+	return rt_ptr(patch->objects);
+}
+
+struct rt_func *patch_funcs(const struct rt_object *object)
+{
+	return rt_ptr(object->funcs);
+}
+
+static int build_funcs(const struct rt_patch *patch,
+		       const struct upatch_object *author,
+		       struct rt_object *object)
+{
+	const struct upatch_patch *author_patch = rt_ptr(patch->author);
+	uint32_t count = 0;
+	struct rt_func *funcs;
+
+	while (author->funcs && author->funcs[count].old_name)
+		count++;
+	funcs = calloc(count ? count : 1, sizeof(*funcs));
+	if (!funcs)
+		return -ENOMEM;
+	object->funcs = rt_addr(funcs);
+	object->func_count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct upatch_func *func = &author->funcs[i];
+
+		funcs[i].patch = rt_addr(patch);
+		funcs[i].name = rt_addr(func->old_name);
+		funcs[i].wanted_sympos = func->old_sympos;
+		funcs[i].sympos = func->old_sympos ? func->old_sympos : 1;
+		funcs[i].new_addr = rt_addr(func->new_func);
+		if (func->immediate || author_patch->immediate)
+			funcs[i].flags |= RT_FUNC_IMMEDIATE;
+	}
+	return 0;
+}
+
+static int build_objects(struct rt_patch *patch)
+{
+	const struct upatch_patch *author = rt_ptr(patch->author);
+	struct rt_object *objects;
+	uint32_t count = 0;
+
+	while (!author->objs[count].name || author->objs[count].name[0])
+		count++;
+	objects = calloc(count, sizeof(*objects));
+	if (!objects)
+		return -ENOMEM;
+	patch->objects = rt_addr(objects);
+	patch->object_count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		struct upatch_object *obj = &author->objs[i];
+		int ret;
+
+		objects[i].name = rt_addr(obj->name);
+		objects[i].author = rt_addr(obj);
+		obj->priv = (struct upatch_object_private *)&objects[i];
+		while (obj->symbols &&
+		       obj->symbols[objects[i].symbol_count].name)
+			objects[i].symbol_count++;
+		ret = build_funcs(patch, obj, &objects[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void free_model(struct rt_patch *patch)
+{
+	struct rt_object *objects = patch_objects(patch);
+
+	for (uint32_t i = 0; objects && i < patch->object_count; i++)
+		free(patch_funcs(&objects[i]));
+	free(objects);
+	free(rt_ptr(patch->file));
+	free(patch);
+}
+
+static int build_model(struct rt_patch *patch, const char *file)
+{
+	const struct upatch_patch *author = rt_ptr(patch->author);
+
+	patch->file = rt_addr(strdup(file));
+	if (!patch->file)
+		return -ENOMEM;
+	snprintf(patch->name, sizeof(patch->name), "%s", author->name);
+	patch->state = RT_PATCH_LOADED;
+	if (author->replace)
+		patch->flags |= RT_PATCH_REPLACE;
+	if (author->immediate)
+		patch->flags |= RT_PATCH_IMMEDIATE;
+	patch->bias = UINT64_MAX;
+	dl_iterate_phdr(find_text, patch);
+	return build_objects(patch);
+}
+
+int patch_load(int fd, const char *file, uint32_t seq,
+	       struct rt_patch **ret_patch, char *text, size_t text_size)
+{
+	const struct upatch_descriptor *descriptor;
+	struct rt_patch *patch;
+	char path[256];
+	void *handle;
+	int ret;
+
+	make_unique_path(path, sizeof(path), fd, seq);
+	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!handle) {
+		const char *reason = dlerror();
+
+		snprintf(text, text_size, "%s",
+			 reason ? reason : "dlopen failed");
+		return -ENOEXEC;
+	}
+	descriptor = dlsym(handle, "upatch_descriptor");
+	if (!descriptor ||
+	    descriptor->interface_version != UPATCH_INTERFACE_VERSION) {
+		snprintf(text, text_size, "no descriptor of a known version");
+		dlclose(handle);
+		return -ENOEXEC;
+	}
+	patch = calloc(1, sizeof(*patch));
+	if (!patch) {
+		dlclose(handle);
+		return -ENOMEM;
+	}
+	patch->handle = rt_addr(handle);
+	patch->author = rt_addr(descriptor->patch);
+	ret = build_model(patch, file);
+	if (ret) {
+		free_model(patch);
+		dlclose(handle);
+		return ret;
+	}
+	*ret_patch = patch;
+	return 0;
+}
+
+void patch_append(struct rt_patch *patch)
+{
+	rt_addr_t *link = &upatch_runtime_state.patches;
+
+	while (*link)
+		link = &((struct rt_patch *)rt_ptr(*link))->next;
+	*link = rt_addr(patch);
+}
+
+void patch_unload(struct rt_patch *patch)
+{
+	rt_addr_t *link = &upatch_runtime_state.patches;
+	void *handle = rt_ptr(patch->handle);
+
+	state_change_begin();
+	while (*link && *link != rt_addr(patch))
+		link = &((struct rt_patch *)rt_ptr(*link))->next;
+	if (*link)
+		*link = patch->next;
+	state_change_end();
+	free_model(patch);
+	dlclose(handle);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of the runtime, which lives in the target and uses its libc alone.
+ * Only the agent changes the state; see protocol.h for its layout.
+ */
+#ifndef UPATCH_RUNTIME_H
+#define UPATCH_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <upatch/patch.h>
+#include <upatch/upatch.h>
+
+#include "../protocol.h"
+
+#define RT_EXPORT __attribute__((visibility("default")))
+
+static inline void *rt_ptr(rt_addr_t addr)
+{
+	return (void *)(uintptr_t)addr;
+}
+
+static inline rt_addr_t rt_addr(const void *pointer)
+{
+	return (rt_addr_t)(uintptr_t)pointer;
+}
+
+#define rt_for_each(entry, head)                                               \
+	for ((entry) = rt_ptr(head); (entry); (entry) = rt_ptr((entry)->next))
+
+extern struct rt_state upatch_runtime_state;
+
+/* --- state.c: a reader sees the state before or after, never between ---- */
+void state_init(void);
+void state_change_begin(void);
+void state_change_end(void);
+/* Where a thread is: the id of the last transition that it has moved for. */
+void state_set_moved_image(uint32_t id);
+
+/* --- log.c ------------------------------------------------------------- */
+void log_patch(enum upatch_event event, const struct rt_patch *patch);
+void log_direction(enum upatch_event event, const struct rt_patch *patch,
+		   enum rt_direction direction);
+void log_callback(const struct rt_patch *patch, const struct rt_object *object,
+		  enum rt_callback callback, const int *ret);
+void log_callback_failed(const struct rt_patch *patch,
+			 const struct rt_object *object, int ret);
+void log_detail(enum upatch_event event, const struct rt_patch *patch,
+		const char *detail);
+
+/* --- patch.c: a patch's .so and its model ------------------------------ */
+int patch_load(int fd, const char *file, uint32_t seq,
+	       struct rt_patch **ret_patch, char *text, size_t text_size);
+void patch_unload(struct rt_patch *patch);
+void patch_append(struct rt_patch *patch);
+struct rt_object *patch_objects(const struct rt_patch *patch);
+struct rt_func *patch_funcs(const struct rt_object *object);
+
+/* --- object.c: callbacks ------------------------------------------------ */
+int object_pre_patch(struct rt_patch *patch, struct rt_object *object);
+void object_post_patch(struct rt_patch *patch, struct rt_object *object);
+void object_pre_unpatch(struct rt_patch *patch, struct rt_object *object);
+void object_post_unpatch(struct rt_patch *patch, struct rt_object *object);
+
+/* --- site.c: sites, versions, and the words of their gates ------------- */
+int site_register(const struct rt_site *wanted, struct rt_site **ret_site);
+int site_add_func(struct rt_patch *patch, uint32_t object, uint32_t index,
+		  const struct rt_func *found);
+void site_push_patch(struct rt_patch *patch);
+void site_drop_patch(struct rt_patch *patch);
+/* Brings the words of all gates in line with the state and transition. */
+void site_update_words(void);
+void site_mark_installed(void);
+void site_mark_removed(void);
+int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,
+	     struct rt_area **ret_area);
+
+/* --- transition.c -------------------------------------------------------- */
+int transition_enable(struct rt_patch *patch, uint32_t *ret_object);
+void transition_cancel(struct rt_patch *patch);
+int transition_disable(struct rt_patch *patch);
+int transition_start(void);
+int transition_reverse(void);
+int transition_force(void);
+int transition_settle(void);
+int transition_finish(void);
+/* The controller is gone: into a state in which the target can stay. */
+void transition_abandon(void);
+
+/* --- agent.c ------------------------------------------------------------- */
+void agent_run(int fd, int controller_fd);
+
+#endif

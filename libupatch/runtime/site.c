@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sites and the stack of versions of each.  Every gate serves a stack of
+ * versions: the gate at a site's entry serves all of them, the gate behind an
+ * orig_func pointer those below its function.  The words of a gate follow
+ * from the stack and the two views of the transition:
+ *
+ *	          unmoved thread            moved thread
+ *	old view  source                    -
+ *	new view  -                         destination
+ *	settled   slot = source             slot = destination
+ */
+#include "runtime.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static struct rt_state *const state = &upatch_runtime_state;
+
+static bool func_is_visible(const struct rt_func *func, bool new_view)
+{
+	const struct rt_transition *transition = &state->transition;
+	const struct rt_patch *patch = rt_ptr(func->patch);
+	const struct rt_patch *moving = rt_ptr(transition->patch);
+
+	if (patch == moving)
+		return new_view == (transition->kind == RT_PATCHING);
+	if (moving && new_view && transition->kind == RT_PATCHING &&
+	    (moving->flags & RT_PATCH_REPLACE))
+		return false;
+	return patch->state == RT_PATCH_ENABLED;
+}
+
+/* The first visible version from `func` down, or the original. */
+static uint64_t resolve(const struct rt_site *site, const struct rt_func *func,
+			bool new_view)
+{
+	for (; func; func = rt_ptr(func->below)) {
+		if (func_is_visible(func, new_view))
+			return func->entry;
+	}
+	return site->original;
+}
+
+static bool moves_immediately(const struct rt_func *func)
+{
+	for (; func; func = rt_ptr(func->below)) {
+		if (func->patch == state->transition.patch)
+			return func->flags & RT_FUNC_IMMEDIATE;
+	}
+	return false;
+}
+
+static uint64_t choose_slot(const struct rt_gate_words *words,
+			    const struct rt_func *func)
+{
+	const struct rt_transition *transition = &state->transition;
+
+	if (!transition->patch || !transition->started ||
+	    words->source == words->destination)
+		return words->source;
+	if (moves_immediately(func))
+		return transition->reversed ? words->source
+					    : words->destination;
+	return words->decide;
+}
+
+/* The slot comes last: a thread that reads it finds the other words right. */
+static void update_gate(const struct rt_site *site, const struct rt_func *func,
+			struct rt_gate_words *words)
+{
+	volatile uint64_t *slot = &words->slot;
+
+	words->source = resolve(site, func, false);
+	words->destination = resolve(site, func, true);
+	atomic_thread_fence(memory_order_release);
+	*slot = choose_slot(words, func);
+}
+
+void site_update_words(void)
+{
+	struct rt_site *site;
+	struct rt_area *area;
+
+	rt_for_each(area, state->areas) *
+		(volatile uint32_t *)rt_ptr(area->data) = state->transition.id;
+	atomic_thread_fence(memory_order_release);
+	rt_for_each(site, state->sites)
+	{
+		struct rt_func *func = rt_ptr(site->top);
+
+		update_gate(site, func, rt_ptr(site->words));
+		for (; func; func = rt_ptr(func->below)) {
+			if (func->orig_gate)
+				update_gate(site, rt_ptr(func->below),
+					    rt_ptr(func->orig_words));
+		}
+	}
+}
+
+static struct rt_site *find_site(uint64_t addr)
+{
+	struct rt_site *site;
+
+	rt_for_each(site, state->sites)
+	{
+		if (site->addr == addr)
+			return site;
+	}
+	return NULL;
+}
+
+int site_register(const struct rt_site *wanted, struct rt_site **ret_site)
+{
+	struct rt_site *site = find_site(wanted->addr);
+	struct rt_gate_words *words = rt_ptr(wanted->words);
+	bool is_new = !site;
+	rt_addr_t next;
+
+	if (site && site->state == RT_SITE_INSTALLED)
+		return -EEXIST;
+	if (is_new)
+		site = calloc(1, sizeof(*site));
+	if (!site)
+		return -ENOMEM;
+	next = is_new ? state->sites : site->next;
+	state_change_begin();
+	*site = *wanted;
+	site->next = next;
+	site->top = 0;
+	site->state = RT_SITE_PREPARED;
+	words->source = site->original;
+	words->destination = site->original;
+	words->slot = site->original;
+	if (is_new)
+		state->sites = rt_addr(site);
+	state_change_end();
+	*ret_site = site;
+	return 0;
+}
+
+int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
+		  const struct rt_func *found)
+{
+	struct rt_object *object;
+	struct rt_func *func;
+	const struct upatch_object *author;
+	void **orig_func;
+
+	if (object_index >= patch->object_count)
+		return -EINVAL;
+	object = &patch_objects(patch)[object_index];
+	if (index >= object->func_count)
+		return -EINVAL;
+	func = &patch_funcs(object)[index];
+	author = rt_ptr(object->author);
+	orig_func = author->funcs[index].orig_func;
+	state_change_begin();
+	func->site = found->site;
+	func->sympos = found->sympos;
+	func->flags |= found->flags & RT_FUNC_SHIELDED;
+	func->old_addr = found->old_addr;
+	func->old_size = found->old_size;
+	func->new_size = found->new_size;
+	func->entry = found->entry;
+	func->code = found->code;
+	func->code_len = found->code_len;
+	func->data = found->data;
+	func->data_len = found->data_len;
+	func->orig_gate = found->orig_gate;
+	func->orig_words = found->orig_words;
+	func->range_count = found->range_count;
+	memcpy(func->ranges, found->ranges, sizeof(func->ranges));
+	state_change_end();
+	if (orig_func)
+		*orig_func = rt_ptr(func->orig_gate);
+	return 0;
+}
+
+static void for_each_placed_func(struct rt_patch *patch,
+				 void (*visit)(struct rt_site *site,
+					       struct rt_func *func))
+{
+	for (uint32_t i = 0; i < patch->object_count; i++) {
+		struct rt_object *object = &patch_objects(patch)[i];
+
+		for (uint32_t j = 0; j < object->func_count; j++) {
+			struct rt_func *func = &patch_funcs(object)[j];
+
+			if (func->site)
+				visit(rt_ptr(func->site), func);
+		}
+	}
+}
+
+static void push(struct rt_site *site, struct rt_func *func)
+{
+	func->below = site->top;
+	site->top = rt_addr(func);
+}
+
+static void drop(struct rt_site *site, struct rt_func *func)
+{
+	rt_addr_t *link = &site->top;
+
+	while (*link && *link != rt_addr(func))
+		link = &((struct rt_func *)rt_ptr(*link))->below;
+	if (*link)
+		*link = func->below;
+}
+
+void site_push_patch(struct rt_patch *patch)
+{
+	for_each_placed_func(patch, push);
+}
+
+void site_drop_patch(struct rt_patch *patch)
+{
+	for_each_placed_func(patch, drop);
+}
+
+void site_mark_installed(void)
+{
+	struct rt_site *site;
+
+	state_change_begin();
+	rt_for_each(site, state->sites)
+	{
+		if (site->state == RT_SITE_PREPARED && site->top)
+			site->state = RT_SITE_INSTALLED;
+	}
+	state_change_end();
+}
+
+void site_mark_removed(void)
+{
+	struct rt_site *site;
+
+	state_change_begin();
+	rt_for_each(site, state->sites)
+	{
+		if (!site->top)
+			site->state = RT_SITE_IDLE;
+	}
+	state_change_end();
+}
+
+int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,
+	     struct rt_area **ret_area)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+	struct rt_area *area = calloc(1, sizeof(*area));
+	char *start = rt_ptr(addr);
+	int saved_errno;
+
+	if (!area)
+		return -ENOMEM;
+	if (mmap(start, code_len, PROT_READ | PROT_EXEC, flags, -1, 0) != start)
+		goto no_code;
+	if (mmap(start + code_len, data_len, PROT_READ | PROT_WRITE, flags, -1,
+		 0) != start + code_len)
+		goto no_data;
+	area->code = addr;
+	area->code_len = code_len;
+	area->data = addr + code_len;
+	area->data_len = data_len;
+	state_change_begin();
+	area->next = state->areas;
+	state->areas = rt_addr(area);
+	state_change_end();
+	*ret_area = area;
+	return 0;
+
+no_data:
+	saved_errno = errno;
+	munmap(start, code_len);
+	free(area);
+	return saved_errno ? -saved_errno : -EEXIST;
+no_code:
+	saved_errno = errno;
+	free(area);
+	return saved_errno ? -saved_errno : -EEXIST;
+}

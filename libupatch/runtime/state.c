@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The state that controllers read, and the word that says where a thread is. */
+#include "runtime.h"
+
+#include <link.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * Compared by the gates as %fs:offset, so its offset must be one constant for
+ * all threads: initial-exec, which the loader serves from its static reserve.
+ * In .tdata, not .tbss, so that there is an image that new threads start with.
+ */
+static __thread volatile uint32_t moved
+	__attribute__((tls_model("initial-exec"), section(".tdata"))) = 0;
+
+extern int upatch_runtime_start(void);
+extern const char upatch_shield_common[];
+extern const char upatch_shield_common_end[];
+
+RT_EXPORT struct rt_state upatch_runtime_state;
+
+static struct rt_state *const state = &upatch_runtime_state;
+
+static int find_own_segments(struct dl_phdr_info *info, size_t size,
+			     void *cookie)
+{
+	const uint32_t *word = cookie;
+	const ElfW(Phdr) *tls = NULL;
+	uint64_t here = rt_addr(&upatch_runtime_state);
+	bool own = false;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+		uint64_t start = info->dlpi_addr + phdr->p_vaddr;
+
+		if (phdr->p_type == PT_TLS)
+			tls = phdr;
+		if (phdr->p_type == PT_LOAD && here >= start &&
+		    here < start + phdr->p_memsz)
+			own = true;
+	}
+	if (!own)
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+
+		if (phdr->p_type != PT_LOAD || !(phdr->p_flags & PF_X))
+			continue;
+		state->text.start = info->dlpi_addr + phdr->p_vaddr;
+		state->text.end = state->text.start + phdr->p_memsz;
+	}
+	if (tls && info->dlpi_tls_data)
+		state->moved_image =
+			info->dlpi_addr + tls->p_vaddr +
+			(uint64_t)((const char *)word -
+				   (const char *)info->dlpi_tls_data);
+	return 1;
+}
+
+void state_init(void)
+{
+	uint32_t *word = (uint32_t *)(uintptr_t)&moved;
+
+	if (state->magic == RT_MAGIC)
+		return;
+	dl_iterate_phdr(find_own_segments, word);
+	state->version = RT_VERSION;
+	state->size = sizeof(*state);
+	state->moved_offset = (char *)word - (char *)__builtin_thread_pointer();
+	state->start = rt_addr((void *)(uintptr_t)upatch_runtime_start);
+	state->shield_entry = rt_addr(upatch_shield_common);
+	state->shield_text.start = rt_addr(upatch_shield_common);
+	state->shield_text.end = rt_addr(upatch_shield_common_end);
+	state->log_next = 1;
+	atomic_thread_fence(memory_order_release);
+	state->magic = RT_MAGIC;
+}
+
+void state_change_begin(void)
+{
+	state->seq++;
+	atomic_thread_fence(memory_order_release);
+}
+
+void state_change_end(void)
+{
+	atomic_thread_fence(memory_order_release);
+	state->seq++;
+}
+
+/*
+ * The image lies in pages that the loader made read-only after relocation;
+ * they are data and stay writable only for the store.
+ */
+void state_set_moved_image(uint32_t id)
+{
+	long page_size = sysconf(_SC_PAGESIZE);
+	uintptr_t page = state->moved_image & ~((uintptr_t)page_size - 1);
+	uint32_t *image = rt_ptr(state->moved_image);
+
+	if (!image)
+		return;
+	if (mprotect((void *)page, (size_t)page_size, PROT_READ | PROT_WRITE))
+		return;
+	*(volatile uint32_t *)image = id;
+	(void)mprotect((void *)page, (size_t)page_size, PROT_READ);
+}
