@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processor-dependent half of tracing: registers of a stopped thread,
+ * interrupted system calls, and the frame through which a borrowed thread
+ * comes back by itself.
+ */
+#ifndef UPATCH_ARCH_THREAD_H
+#define UPATCH_ARCH_THREAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../addr.h"
+#include "../error.h"
+#include "regs.h"
+
+/* Bytes below the stack pointer that belong to the function that runs. */
+#define ARCH_RED_ZONE 128
+/* The most that the extended state of a thread can have (AMX included). */
+#define ARCH_XSTATE_MAX 16384
+/* The most that a signal frame can need: xstate, context, alignment. */
+#define ARCH_SIGNAL_FRAME_MAX (ARCH_XSTATE_MAX + 1024)
+
+/* Everything of a stopped thread that a remote call changes. */
+struct arch_saved_thread {
+	struct arch_regs regs;
+	uint64_t sigmask;
+	size_t xstate_len;
+	_Alignas(64) uint8_t xstate[ARCH_XSTATE_MAX];
+};
+
+/* All three return 0 or -errno; -ESRCH: the thread is gone or runs. */
+UPATCH_MUST_CHECK int arch_regs_read(pid_t tid, struct arch_regs *ret_regs);
+UPATCH_MUST_CHECK int arch_regs_write(pid_t tid, const struct arch_regs *regs);
+UPATCH_MUST_CHECK int arch_thread_save(pid_t tid,
+				       struct arch_saved_thread *ret_saved);
+/* Puts back the extended state and the signal mask, not the registers. */
+UPATCH_MUST_CHECK int
+arch_thread_restore_state(pid_t tid, const struct arch_saved_thread *saved);
+
+/* Inside a system call, seen at an interrupt stop. */
+bool arch_in_syscall(const struct arch_regs *regs);
+
+/*
+ * Interrupted by our stop with the result EINTR, in one of the calls that
+ * signal(7) lists as never restarted after a stop.
+ */
+bool arch_is_spurious_eintr(const struct arch_regs *regs);
+/* A call that the kernel would restart, or a spurious EINTR. */
+bool arch_is_interrupted_call(const struct arch_regs *regs);
+/* Changes the registers so that the interrupted call is made again. */
+void arch_make_call_again(struct arch_regs *regs);
+/* Still as arch_make_call_again left them: the call has not been made yet. */
+bool arch_call_is_pending(const struct arch_regs *regs,
+			  const struct arch_regs *interrupted);
+
+/*
+ * Builds what the kernel lays on the stack for a signal handler (struct
+ * rt_sigframe, arch/x86/include/asm/sigframe.h), so that a function that is
+ * entered on it returns, through `sigreturn` (the C library's __restore_rt),
+ * to the state in `saved`.  An interrupted system call is set up to be made
+ * again there, as rt_sigreturn forgets the restart block.  `buf` has
+ * ARCH_SIGNAL_FRAME_MAX bytes; the frame is to be written at *ret_addr.
+ */
+void arch_build_signal_frame(const struct arch_saved_thread *saved,
+			     upatch_addr_t sigreturn, uint8_t *buf,
+			     size_t *ret_len, upatch_addr_t *ret_addr);
+
+/* Registers that enter function(args…) on the frame at `frame`. */
+void arch_prepare_call(struct arch_regs *regs, upatch_addr_t function,
+		       const uint64_t args[6], upatch_addr_t frame);
+
+/* At the entry of the rt_sigreturn that ends a call on the frame. */
+bool arch_at_sigreturn(const struct arch_regs *regs, upatch_addr_t frame);
+
+/* At a system call stop: the number of the call, and its result. */
+int64_t arch_syscall_number(const struct arch_regs *regs);
+int64_t arch_syscall_result(const struct arch_regs *regs);
+
+/* What the stub (stub.h) leaves in registers for the controller. */
+void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3]);
+
+/* The bytes of __restore_rt, for finding it in the C library. */
+extern const uint8_t arch_sigreturn_code[];
+extern const size_t arch_sigreturn_code_len;
+
+#endif

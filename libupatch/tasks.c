@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc/PID/task says about the threads of a process. */
+#include "tasks.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* include/linux/sched.h; field 9 of /proc/PID/stat */
+#define PF_KTHREAD     0x00200000UL
+#define PF_IO_WORKER   0x00000010UL
+#define PF_USER_WORKER 0x00004000UL
+
+static ssize_t read_task_file(pid_t pid, pid_t tid, const char *file, char *buf,
+			      size_t size)
+{
+	char path[64];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	len = read(fd, buf, size - 1);
+	close(fd);
+	buf[len > 0 ? len : 0] = '\0';
+	return len;
+}
+
+static int append_tid(pid_t **tids, size_t *count, size_t *capacity, pid_t tid)
+{
+	if (*count == *capacity) {
+		size_t grown = *capacity ? 2 * *capacity : 64;
+		pid_t *more = realloc(*tids, grown * sizeof(**tids));
+
+		if (!more)
+			return -ENOMEM;
+		*tids = more;
+		*capacity = grown;
+	}
+	(*tids)[(*count)++] = tid;
+	return 0;
+}
+
+int tasks_list(pid_t pid, pid_t **ret_tids, size_t *ret_count,
+	       struct upatch_error *err)
+{
+	size_t count = 0, capacity = 0;
+	struct dirent *entry;
+	pid_t *tids = NULL;
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "process %d ended", pid);
+	while ((entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		if (append_tid(&tids, &count, &capacity,
+			       (pid_t)strtol(entry->d_name, NULL, 10))) {
+			free(tids);
+			closedir(dir);
+			return error_set(
+				err, UPATCH_ERROR_NO_MEMORY, 0,
+				"out of memory for the threads of process %d",
+				pid);
+		}
+	}
+	closedir(dir);
+	*ret_tids = tids;
+	*ret_count = count;
+	return 0;
+}
+
+/* Points behind "(comm) " of a stat line; the name may contain anything. */
+static const char *stat_fields(const char *stat)
+{
+	const char *end = strrchr(stat, ')');
+
+	return end && end[1] == ' ' ? end + 2 : NULL;
+}
+
+enum task_kind tasks_kind(pid_t pid, pid_t tid)
+{
+	unsigned long flags = 0;
+	const char *fields;
+	char stat[1024];
+	char state = 0;
+
+	if (read_task_file(pid, tid, "stat", stat, sizeof(stat)) <= 0)
+		return TASK_GONE;
+	fields = stat_fields(stat);
+	if (!fields ||
+	    sscanf(fields, "%c %*d %*d %*d %*d %*d %lu", &state, &flags) != 2)
+		return TASK_GONE;
+	if (state == 'Z' || state == 'X')
+		return TASK_GONE;
+	if (flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
+		return TASK_KERNEL_WORKER;
+	return TASK_THREAD;
+}
+
+char tasks_state(pid_t pid, pid_t tid)
+{
+	const char *fields;
+	char stat[1024];
+
+	if (read_task_file(pid, tid, "stat", stat, sizeof(stat)) <= 0)
+		return 0;
+	fields = stat_fields(stat);
+	return fields ? fields[0] : 0;
+}
+
+void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
+{
+	if (read_task_file(pid, tid, "comm", ret_comm, size) <= 0)
+		snprintf(ret_comm, size, "?");
+	ret_comm[strcspn(ret_comm, "\n")] = '\0';
+}
+
+pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size)
+{
+	char status[4096];
+	const char *line;
+	pid_t tracer;
+
+	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
+		return 0;
+	line = strstr(status, "\nTracerPid:");
+	if (!line)
+		return 0;
+	tracer = (pid_t)strtol(line + strlen("\nTracerPid:"), NULL, 10);
+	if (tracer > 0)
+		tasks_comm(tracer, tracer, ret_name, size);
+	return tracer;
+}
+
+long tasks_syscall(pid_t pid, pid_t tid)
+{
+	char line[256];
+
+	if (read_task_file(pid, tid, "syscall", line, sizeof(line)) <= 0 ||
+	    !isdigit((unsigned char)line[0]))
+		return -1;
+	return strtol(line, NULL, 10);
+}

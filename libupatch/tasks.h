@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc/PID/task says about the threads of a process. */
+#ifndef UPATCH_TASKS_H
+#define UPATCH_TASKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+/* All thread ids; *ret_tids is freed with free(). */
+UPATCH_MUST_CHECK int tasks_list(pid_t pid, pid_t **ret_tids, size_t *ret_count,
+				 struct upatch_error *err);
+
+enum task_kind {
+	TASK_THREAD,
+	/* a thread that the kernel made for itself (io_uring): no user code */
+	TASK_KERNEL_WORKER,
+	/* ended, a zombie, or no thread of this process */
+	TASK_GONE,
+};
+enum task_kind tasks_kind(pid_t pid, pid_t tid);
+
+/* Who traces the thread: its pid and name, or 0. */
+pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
+/* State letter of proc(5), or 0. */
+char tasks_state(pid_t pid, pid_t tid);
+/* Its name; "?" if it is gone. */
+void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size);
+/* The system call it waits in, -1 if it runs or that is not known. */
+long tasks_syscall(pid_t pid, pid_t tid);
+
+#endif

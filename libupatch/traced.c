@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* A thread for work that traces the target. */
+#include "traced.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+struct job {
+	pid_t pid;
+	int (*work)(struct tracer *tracer, void *user,
+		    struct upatch_error *err);
+	void *user;
+	struct upatch_error *err;
+	int ret;
+};
+
+static void *run(void *argument)
+{
+	struct job *job = argument;
+	struct tracer tracer;
+
+	tracer_init(&tracer, job->pid);
+	job->ret = job->work(&tracer, job->user, job->err);
+	tracer_fini(&tracer);
+	return NULL;
+}
+
+/* The caller's signal handlers run in the caller's threads, not here. */
+int traced_run(pid_t pid,
+	       int (*work)(struct tracer *tracer, void *user,
+			   struct upatch_error *err),
+	       void *user, struct upatch_error *err)
+{
+	struct job job = { .pid = pid, .work = work, .user = user, .err = err };
+	sigset_t all, before;
+	pthread_t thread;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&thread, NULL, run, &job);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (ret)
+		return error_set(err, UPATCH_ERROR_SYSTEM, ret,
+				 "cannot create a thread to trace process %d",
+				 pid);
+	pthread_join(thread, NULL);
+	return job.ret;
+}

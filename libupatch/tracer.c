@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* Seizing, stopping and resuming the threads of the target. */
+#include "tracer.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "tasks.h"
+
+#define TRACE_OPTIONS                                                          \
+	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD)
+
+/* Asking again without a break costs a core: only for the first while. */
+#define SPIN_NS	     2000000UL
+#define PAUSE_MAX_NS 500000L
+
+uint64_t tracer_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void tracer_init(struct tracer *tracer, pid_t pid)
+{
+	*tracer = (struct tracer){ .pid = pid };
+}
+
+void tracer_fini(struct tracer *tracer)
+{
+	for (size_t i = 0; i < tracer->count; i++)
+		free(tracer->threads[i]);
+	free(tracer->threads);
+	free(tracer->tids);
+	*tracer = (struct tracer){ 0 };
+}
+
+struct thread *tracer_find(struct tracer *tracer, pid_t tid)
+{
+	for (size_t i = 0; i < tracer->count; i++) {
+		if (tracer->tids[i] == tid)
+			return tracer->threads[i];
+	}
+	return NULL;
+}
+
+size_t tracer_count(const struct tracer *tracer)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < tracer->count; i++)
+		count += tracer->threads[i]->run != THREAD_GONE;
+	return count;
+}
+
+static bool grow(struct tracer *tracer)
+{
+	size_t capacity = tracer->capacity ? 2 * tracer->capacity : 64;
+	struct thread **threads;
+	pid_t *tids;
+
+	threads = realloc(tracer->threads, capacity * sizeof(*threads));
+	if (!threads)
+		return false;
+	tracer->threads = threads;
+	tids = realloc(tracer->tids, capacity * sizeof(*tids));
+	if (!tids)
+		return false;
+	tracer->tids = tids;
+	tracer->capacity = capacity;
+	return true;
+}
+
+/* A tid can come back: an entry of a thread that is gone is used again. */
+static struct thread *add_thread(struct tracer *tracer, pid_t tid)
+{
+	struct thread *thread = tracer_find(tracer, tid);
+
+	if (!thread) {
+		if (tracer->count == tracer->capacity && !grow(tracer))
+			return NULL;
+		thread = malloc(sizeof(*thread));
+		if (!thread)
+			return NULL;
+		tracer->tids[tracer->count] = tid;
+		tracer->threads[tracer->count++] = thread;
+	}
+	*thread = (struct thread){ .tid = tid };
+	return thread;
+}
+
+static int seize_failed(struct tracer *tracer, pid_t tid, int saved_errno,
+			struct upatch_error *err)
+{
+	char tracer_name[64];
+	pid_t other = tasks_tracer(tracer->pid, tid, tracer_name,
+				   sizeof(tracer_name));
+
+	if (other > 0)
+		return error_set(
+			err, UPATCH_ERROR_BUSY, 0,
+			"thread %d of process %d is traced by process %d (%s)",
+			tid, tracer->pid, other, tracer_name);
+	return error_set(err, error_code_of_errno(saved_errno), saved_errno,
+			 "cannot seize thread %d of process %d", tid,
+			 tracer->pid);
+}
+
+int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
+		 struct upatch_error *err)
+{
+	struct thread *thread;
+
+	/* Memory first: a thread that is seized must be in the list. */
+	thread = add_thread(tracer, tid);
+	if (!thread)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory for the threads of process %d",
+				 tracer->pid);
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)TRACE_OPTIONS)) {
+		int saved_errno = errno;
+
+		thread->run = THREAD_GONE;
+		return seize_failed(tracer, tid, saved_errno, err);
+	}
+	*ret_thread = thread;
+	return 0;
+}
+
+/*
+ * A thread that ended meanwhile is no failure.  The kernel's io_uring workers
+ * stand among the threads but cannot be traced and run no user code.
+ */
+static bool may_be_left_out(struct tracer *tracer, pid_t tid)
+{
+	enum task_kind kind = tasks_kind(tracer->pid, tid);
+
+	return kind == TASK_GONE || kind == TASK_KERNEL_WORKER;
+}
+
+static int seize_new(struct tracer *tracer, const pid_t *tids, size_t count,
+		     pid_t except, size_t *ret_added, struct upatch_error *err)
+{
+	size_t added = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct thread *thread = tracer_find(tracer, tids[i]);
+		int ret;
+
+		if (tids[i] == except)
+			continue;
+		if (thread && thread->run != THREAD_GONE)
+			continue;
+		ret = tracer_seize(tracer, tids[i], &thread, err);
+		if (ret && may_be_left_out(tracer, tids[i]))
+			continue;
+		if (ret)
+			return ret;
+		added++;
+	}
+	*ret_added = added;
+	return 0;
+}
+
+int tracer_seize_all(struct tracer *tracer, pid_t except,
+		     struct upatch_error *err)
+{
+	size_t added;
+
+	do {
+		pid_t *tids;
+		size_t count;
+		int ret = tasks_list(tracer->pid, &tids, &count, err);
+
+		if (ret)
+			return ret;
+		ret = seize_new(tracer, tids, count, except, &added, err);
+		free(tids);
+		if (ret)
+			return ret;
+	} while (added);
+	return 0;
+}
+
+void tracer_interrupt(struct thread *thread)
+{
+	if (thread->run != THREAD_RUNS)
+		return;
+	if (ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL) && errno == ESRCH)
+		return; /* it is ending: waitpid will say so */
+	thread->wanted = true;
+}
+
+static bool is_job_control(int signal)
+{
+	return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN ||
+	       signal == SIGTTOU;
+}
+
+/*
+ * A signal came before the call that we interrupted was made again: now the
+ * EINTR is the program's own.
+ */
+static void give_back_eintr(struct thread *thread)
+{
+	struct arch_regs regs;
+
+	if (!thread->call_again)
+		return;
+	thread->call_again = false;
+	if (arch_regs_read(thread->tid, &regs))
+		return;
+	if (arch_call_is_pending(&regs, &thread->interrupted))
+		(void)!arch_regs_write(thread->tid, &thread->interrupted);
+}
+
+static void note_stop(struct tracer *tracer, struct thread *thread, int status)
+{
+	int signal = WSTOPSIG(status);
+	int event = status >> 16;
+
+	thread->run = THREAD_STOPPED;
+	thread->event = THREAD_EVENT_OTHER;
+	thread->signal = 0;
+	if (event == PTRACE_EVENT_STOP && is_job_control(signal)) {
+		thread->run = THREAD_JOB_STOPPED;
+		thread->event = THREAD_EVENT_INTERRUPT;
+	} else if (event == PTRACE_EVENT_STOP) {
+		thread->event = THREAD_EVENT_INTERRUPT;
+	} else if (event == PTRACE_EVENT_EXEC) {
+		thread->event = THREAD_EVENT_EXEC;
+		tracer->executed = true;
+	} else if (event == 0 && signal == (SIGTRAP | 0x80)) {
+		thread->event = THREAD_EVENT_SYSCALL;
+	} else if (event == 0) {
+		thread->event = THREAD_EVENT_SIGNAL;
+		thread->signal = signal;
+		give_back_eintr(thread);
+	}
+	/* Any stop answers an interrupt (kernel/signal.c, ptrace_stop). */
+	if (thread->event != THREAD_EVENT_OTHER)
+		thread->wanted = false;
+}
+
+/*
+ * With CLONE_THREAD it is a thread of ours; a process made with a plain clone
+ * reports here too and is let go.
+ */
+static struct thread *note_newborn(struct tracer *tracer, pid_t tid)
+{
+	struct thread *thread;
+
+	if (tasks_kind(tracer->pid, tid) == TASK_GONE) {
+		ptrace(PTRACE_DETACH, tid, NULL, NULL);
+		return NULL;
+	}
+	thread = add_thread(tracer, tid);
+	if (thread)
+		thread->is_new = true;
+	return thread;
+}
+
+static void note_end(struct tracer *tracer, struct thread *thread)
+{
+	thread->run = THREAD_GONE;
+	thread->wanted = false;
+	if (thread->tid == tracer->pid)
+		tracer->exited = 1;
+}
+
+static void resume_with(struct thread *thread, int request)
+{
+	int signal = thread->signal;
+
+	if (thread->run == THREAD_JOB_STOPPED) {
+		/* Stays stopped until SIGCONT, as its job control wants. */
+		ptrace(PTRACE_LISTEN, thread->tid, NULL, NULL);
+	} else if (thread->run == THREAD_STOPPED) {
+		ptrace(request, thread->tid, NULL, (void *)(long)signal);
+	} else {
+		return;
+	}
+	thread->signal = 0;
+	thread->to_syscall = request == PTRACE_SYSCALL;
+	thread->run = THREAD_RUNS;
+}
+
+static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
+{
+	struct thread *thread = tracer_find(tracer, tid);
+
+	if (!thread || (thread->run == THREAD_GONE && WIFSTOPPED(status)))
+		thread = WIFSTOPPED(status) ? note_newborn(tracer, tid) : NULL;
+	if (!thread)
+		return NULL;
+	if (!WIFSTOPPED(status)) {
+		note_end(tracer, thread);
+		return thread;
+	}
+	note_stop(tracer, thread, status);
+	if (thread->event == THREAD_EVENT_OTHER ||
+	    (thread->event == THREAD_EVENT_EXEC && !thread->wanted)) {
+		/* A clone: the creator goes on, the newborn reports itself. */
+		bool wanted = thread->wanted;
+
+		resume_with(thread,
+			    thread->to_syscall ? PTRACE_SYSCALL : PTRACE_CONT);
+		thread->wanted = wanted;
+		/* The stop has used up an interrupt that was under way. */
+		if (wanted)
+			tracer_interrupt(thread);
+		return NULL;
+	}
+	return thread;
+}
+
+static void pause_between_tries(uint64_t waited_ns)
+{
+	struct timespec pause = { .tv_nsec = (long)(waited_ns / 16) };
+
+	if (waited_ns < SPIN_NS) {
+		sched_yield();
+		return;
+	}
+	if (pause.tv_nsec > PAUSE_MAX_NS)
+		pause.tv_nsec = PAUSE_MAX_NS;
+	nanosleep(&pause, NULL);
+}
+
+/* __WNOTHREAD: only what this thread traces, no child of the caller's. */
+struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
+{
+	uint64_t begin = tracer_now_ns();
+
+	for (;;) {
+		int status;
+		pid_t tid =
+			waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
+		uint64_t now;
+
+		if (tid > 0) {
+			struct thread *thread =
+				note_status(tracer, tid, status);
+
+			if (thread)
+				return thread;
+			continue;
+		}
+		if (tid < 0 && errno == ECHILD)
+			return NULL;
+		now = tracer_now_ns();
+		if (now >= deadline_ns)
+			return NULL;
+		pause_between_tries(now - begin);
+	}
+}
+
+void tracer_serve(struct tracer *tracer, uint64_t until_ns)
+{
+	struct thread *thread;
+
+	while ((thread = tracer_next(tracer, until_ns)))
+		tracer_resume(thread);
+}
+
+int tracer_stop(struct tracer *tracer, struct thread *thread,
+		uint64_t deadline_ns, struct upatch_error *err)
+{
+	tracer_interrupt(thread);
+	while (thread->run == THREAD_RUNS) {
+		struct thread *other = tracer_next(tracer, deadline_ns);
+
+		if (!other)
+			return error_set(
+				err, UPATCH_ERROR_TIMED_OUT, 0,
+				"thread %d of process %d does not stop",
+				thread->tid, tracer->pid);
+		if (other != thread && other->run != THREAD_GONE)
+			tracer_resume(other);
+	}
+	if (thread->run == THREAD_GONE)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "thread %d of process %d ended", thread->tid,
+				 tracer->pid);
+	return 0;
+}
+
+void tracer_resume(struct thread *thread)
+{
+	resume_with(thread, PTRACE_CONT);
+}
+
+void tracer_resume_to_syscall(struct thread *thread)
+{
+	resume_with(thread, PTRACE_SYSCALL);
+}
+
+void tracer_release(struct tracer *tracer, struct thread *thread)
+{
+	(void)tracer;
+	if (thread->run != THREAD_STOPPED && thread->run != THREAD_JOB_STOPPED)
+		return;
+	ptrace(PTRACE_DETACH, thread->tid, NULL, (void *)(long)thread->signal);
+	thread->run = THREAD_GONE;
+}
+
+static bool has_pending_signal(pid_t tid)
+{
+	const uint32_t queues[] = { 0, PTRACE_PEEKSIGINFO_SHARED };
+
+	for (size_t i = 0; i < 2; i++) {
+		siginfo_t pending;
+		struct __ptrace_peeksiginfo_args args = {
+			.flags = queues[i],
+			.nr = 1,
+		};
+
+		if (ptrace(PTRACE_PEEKSIGINFO, tid, &args, &pending) > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The interrupted call is made again only if no signal waits: then the EINTR
+ * is ours.  At a signal stop, it is the signal's.
+ */
+int tracer_registers(struct thread *thread, struct arch_regs *ret_regs)
+{
+	struct arch_regs regs;
+	int ret = arch_regs_read(thread->tid, &regs);
+
+	if (ret)
+		return ret;
+	if (thread->event == THREAD_EVENT_INTERRUPT &&
+	    arch_is_spurious_eintr(&regs) && !has_pending_signal(thread->tid)) {
+		thread->interrupted = regs;
+		arch_make_call_again(&regs);
+		ret = arch_regs_write(thread->tid, &regs);
+		if (ret)
+			return ret;
+		thread->call_again = true;
+	}
+	*ret_regs = regs;
+	return 0;
+}

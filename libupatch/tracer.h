@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The threads of the target that are traced.  All of it belongs to the thread
+ * that calls tracer_init: ptrace(2) ties a tracee to the thread that seized
+ * it, and that thread's end lets every tracee go at once, without a stop.
+ */
+#ifndef UPATCH_TRACER_H
+#define UPATCH_TRACER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arch/arch_thread.h"
+#include "error.h"
+
+enum thread_run {
+	THREAD_RUNS,
+	/* stopped by us; its registers can be read and written */
+	THREAD_STOPPED,
+	/* as STOPPED, by SIGSTOP and the like (group-stop) */
+	THREAD_JOB_STOPPED,
+	/* ended, or no longer ours */
+	THREAD_GONE,
+};
+
+enum thread_event {
+	THREAD_EVENT_NONE,
+	THREAD_EVENT_INTERRUPT, /* the stop that was asked for, or a new thread */
+	THREAD_EVENT_SIGNAL,	/* a signal is about to be delivered */
+	THREAD_EVENT_SYSCALL,
+	THREAD_EVENT_EXEC,
+	THREAD_EVENT_OTHER,
+};
+
+struct thread {
+	pid_t tid;
+	enum thread_run run;
+	enum thread_event event; /* of the last stop */
+	int signal;		 /* to be delivered when it runs again, or 0 */
+	bool is_new;		 /* born while its creator was traced */
+	bool wanted;		 /* an interrupt was sent and not yet seen */
+	bool to_syscall;	 /* it was last resumed to stop at system calls */
+	bool moved;		 /* see mover.h */
+	unsigned int tries;	 /* of moving it */
+	/*
+	 * A call that we interrupted is to be made again; the registers as
+	 * they were, for the case that a signal comes first.
+	 */
+	bool call_again;
+	struct arch_regs interrupted;
+};
+
+struct tracer {
+	pid_t pid;
+	/* entries stay where they are; tids is beside it for a fast search */
+	struct thread **threads;
+	pid_t *tids;
+	size_t count, capacity;
+	bool executed; /* the process has called execve */
+	int exited;    /* the process has ended */
+};
+
+void tracer_init(struct tracer *tracer, pid_t pid);
+/* Frees memory; the tracees go free when the calling thread ends. */
+void tracer_fini(struct tracer *tracer);
+
+struct thread *tracer_find(struct tracer *tracer, pid_t tid);
+/* Threads that are traced and alive. */
+size_t tracer_count(const struct tracer *tracer);
+
+/*
+ * Traces one thread without stopping it.  New threads that it creates are
+ * traced from their first instruction on.
+ */
+UPATCH_MUST_CHECK int tracer_seize(struct tracer *tracer, pid_t tid,
+				   struct thread **ret_thread,
+				   struct upatch_error *err);
+/* All threads but `except` (0: none), until no new one appears. */
+UPATCH_MUST_CHECK int tracer_seize_all(struct tracer *tracer, pid_t except,
+				       struct upatch_error *err);
+
+/* Asks a running thread to stop; see tracer_next for the answer. */
+void tracer_interrupt(struct thread *thread);
+/*
+ * The next thread that stopped or ended, at most until `deadline_ns`
+ * (CLOCK_MONOTONIC); NULL: none.  Signals, clones and calls to be made again
+ * are handled here; what is returned is in one of the stopped states or GONE.
+ */
+struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns);
+/* Until then, lets everything that stops go on at once. */
+void tracer_serve(struct tracer *tracer, uint64_t until_ns);
+/* Interrupts the thread and waits for it. */
+UPATCH_MUST_CHECK int tracer_stop(struct tracer *tracer, struct thread *thread,
+				  uint64_t deadline_ns,
+				  struct upatch_error *err);
+/* Lets a stopped thread run on, with its signal if one is held. */
+void tracer_resume(struct thread *thread);
+/* As tracer_resume, and stops again at the next system call boundary. */
+void tracer_resume_to_syscall(struct thread *thread);
+/* Lets a stopped thread go for good. */
+void tracer_release(struct tracer *tracer, struct thread *thread);
+
+/*
+ * Registers of a stopped thread, as the program should see them: a call that
+ * fails with EINTR only because of our stop is set up to be made again.
+ */
+UPATCH_MUST_CHECK int tracer_registers(struct thread *thread,
+				       struct arch_regs *ret_regs);
+
+uint64_t tracer_now_ns(void);
+
+#endif
