@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stub that loads the runtime (../stub.h).  The signal frame that it
+ * returns to restores every register, so it uses them freely:
+ *
+ *	rbp params   r14 scratch   r15 the thread's own stack pointer
+ *	rbx step     r12 value     r13 text of dlerror; before, the memfd
+ */
+#include <sys/syscall.h>
+
+#include "../stub.h"
+
+#define PROT_READ_WRITE 3
+#define MAP_PRIVATE_ANONYMOUS_NORESERVE 0x4022
+#define MFD_CLOEXEC 1
+#define RTLD_NOW_GLOBAL 0x102
+#define MAX_ERRNO 4095
+
+	.section .rodata
+	.globl	arch_stub_begin
+	.hidden	arch_stub_begin
+	.globl	arch_stub_end
+	.hidden	arch_stub_end
+
+arch_stub_begin:
+	mov	%rdi, %rbp
+	mov	%rsp, %r15
+	xor	%r13d, %r13d
+
+	/* A thread's own stack may be too small for the loader. */
+	mov	$STUB_MMAP, %ebx
+	mov	$SYS_mmap, %eax
+	xor	%edi, %edi
+	mov	STUB_SCRATCH_LEN(%rbp), %rsi
+	mov	$PROT_READ_WRITE, %edx
+	mov	$MAP_PRIVATE_ANONYMOUS_NORESERVE, %r10d
+	mov	$-1, %r8
+	xor	%r9d, %r9d
+	syscall
+	mov	%rax, %r12
+	cmp	$-MAX_ERRNO, %rax
+	jae	.Lunmap_image
+	mov	%rax, %r14
+	add	STUB_SCRATCH_LEN(%rbp), %rax
+	mov	%rax, %rsp
+
+	mov	$STUB_MEMFD, %ebx
+	mov	$SYS_memfd_create, %eax
+	lea	STUB_MEMFD_NAME(%rbp), %rdi
+	mov	$MFD_CLOEXEC, %esi
+	syscall
+	mov	%rax, %r12
+	test	%rax, %rax
+	js	.Lunmap_scratch
+	mov	%eax, %r13d
+
+	mov	$STUB_WRITE, %ebx
+	push	STUB_IMAGE(%rbp)
+	push	STUB_IMAGE_LEN(%rbp)
+.Lwrite:
+	mov	$SYS_write, %eax
+	mov	%r13d, %edi
+	mov	8(%rsp), %rsi
+	mov	(%rsp), %rdx
+	syscall
+	mov	%rax, %r12
+	test	%rax, %rax
+	jle	.Lclose_failed
+	add	%rax, 8(%rsp)
+	sub	%rax, (%rsp)
+	jnz	.Lwrite
+
+	/* The path: the folder's name and the number, in the scratch area. */
+	mov	%r14, %rdi
+	lea	STUB_FD_FOLDER(%rbp), %rsi
+.Lcopy:
+	lodsb
+	stosb
+	test	%al, %al
+	jnz	.Lcopy
+	dec	%rdi
+	mov	%r13d, %eax
+	mov	$10, %esi
+	xor	%ecx, %ecx
+.Ldigit:
+	xor	%edx, %edx
+	div	%esi
+	add	$'0', %edx
+	push	%rdx
+	inc	%ecx
+	test	%eax, %eax
+	jnz	.Ldigit
+.Lstore:
+	pop	%rax
+	stosb
+	dec	%ecx
+	jnz	.Lstore
+	movb	$0, (%rdi)
+
+	mov	$STUB_DLOPEN_FAILED, %ebx
+	mov	%r14, %rdi
+	mov	$RTLD_NOW_GLOBAL, %esi
+	call	*STUB_DLOPEN(%rbp)
+	mov	%rax, %r12
+	mov	$SYS_close, %eax
+	mov	%r13d, %edi
+	syscall
+	xor	%r13d, %r13d
+	test	%r12, %r12
+	jz	.Ltell
+
+	mov	$STUB_DLSYM_FAILED, %ebx
+	mov	%r12, %rdi
+	lea	STUB_START_NAME(%rbp), %rsi
+	call	*STUB_DLSYM(%rbp)
+	test	%rax, %rax
+	jz	.Ltell
+	call	*%rax
+	movslq	%eax, %r12
+	xor	%ebx, %ebx
+	jmp	.Lunmap_scratch
+
+.Ltell:
+	call	*STUB_DLERROR(%rbp)
+	mov	%rax, %r13
+	xor	%r12d, %r12d
+	jmp	.Lunmap_scratch
+
+.Lclose_failed:
+	mov	$SYS_close, %eax
+	mov	%r13d, %edi
+	syscall
+	xor	%r13d, %r13d
+
+.Lunmap_scratch:
+	mov	%r15, %rsp
+	mov	$SYS_munmap, %eax
+	mov	%r14, %rdi
+	mov	STUB_SCRATCH_LEN(%rbp), %rsi
+	syscall
+.Lunmap_image:
+	mov	$SYS_munmap, %eax
+	mov	STUB_IMAGE(%rbp), %rdi
+	mov	STUB_IMAGE_LEN(%rbp), %rsi
+	syscall
+	ret
+arch_stub_end:
+
+	.section .note.GNU-stack, "", @progbits

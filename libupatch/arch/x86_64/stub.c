@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The offsets that stub.S uses are those of struct stub_params. */
+#include "../stub.h"
+
+#define CHECK(offset, field)                                                   \
+	_Static_assert(offsetof(struct stub_params, field) == (offset),        \
+		       "stub.S uses another offset for " #field)
+
+CHECK(STUB_IMAGE, image);
+CHECK(STUB_IMAGE_LEN, image_len);
+CHECK(STUB_SCRATCH_LEN, scratch_len);
+CHECK(STUB_DLOPEN, dlopen);
+CHECK(STUB_DLSYM, dlsym);
+CHECK(STUB_DLERROR, dlerror);
+CHECK(STUB_MEMFD_NAME, memfd_name);
+CHECK(STUB_START_NAME, start_name);
+CHECK(STUB_FD_FOLDER, fd_folder);
+_Static_assert(sizeof(struct stub_params) == STUB_PARAMS_LEN,
+	       "stub.S uses another size");

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The controller's end of the socket to the agent. */
+#include "channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tracer.h"
+
+int channel_open(struct channel *channel, pid_t pid, int target_fd,
+		 struct upatch_error *err)
+{
+	int saved_errno;
+
+	channel->pid = pid;
+	channel->fd = -1;
+	channel->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (channel->pidfd < 0)
+		return error_set(err, error_code_of_errno(errno), errno,
+				 "cannot open process %d", pid);
+	channel->fd =
+		(int)syscall(SYS_pidfd_getfd, channel->pidfd, target_fd, 0);
+	if (channel->fd >= 0)
+		return 0;
+	saved_errno = errno;
+	close(channel->pidfd);
+	channel->pidfd = -1;
+	return error_set(err, error_code_of_errno(saved_errno), saved_errno,
+			 "cannot fetch descriptor %d of process %d", target_fd,
+			 pid);
+}
+
+void channel_close(struct channel *channel)
+{
+	if (channel->fd >= 0)
+		close(channel->fd);
+	if (channel->pidfd >= 0)
+		close(channel->pidfd);
+	channel->fd = -1;
+	channel->pidfd = -1;
+}
+
+static int send_request(const struct channel *channel,
+			const struct rt_request *request, int passed_fd)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct rt_request copy = *request;
+	struct iovec iov = { &copy, sizeof(copy) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t len;
+
+	if (passed_fd >= 0) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &passed_fd, sizeof(int));
+	}
+	do {
+		len = sendmsg(channel->fd, &msg, MSG_NOSIGNAL);
+	} while (len < 0 && errno == EINTR);
+	return len == (ssize_t)sizeof(copy) ? 0 : -errno;
+}
+
+static int no_answer(const struct channel *channel, const char *what,
+		     struct upatch_error *err)
+{
+	struct pollfd end = { .fd = channel->pidfd, .events = POLLIN };
+
+	if (poll(&end, 1, 0) > 0)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "cannot %s: process %d ended", what,
+				 channel->pid);
+	return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+			 "cannot %s: the agent in process %d is gone", what,
+			 channel->pid);
+}
+
+static int wait_for_reply(const struct channel *channel, uint64_t deadline_ns,
+			  const char *what, struct upatch_error *err)
+{
+	struct pollfd fds[] = {
+		{ .fd = channel->fd, .events = POLLIN },
+		{ .fd = channel->pidfd, .events = POLLIN },
+	};
+
+	for (;;) {
+		uint64_t now = tracer_now_ns();
+		int timeout_ms =
+			now >= deadline_ns
+				? 0
+				: (int)((deadline_ns - now) / 1000000) + 1;
+		int count = poll(fds, 2, timeout_ms);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return error_set(err, UPATCH_ERROR_SYSTEM, errno,
+					 "cannot %s", what);
+		if (count > 0 && fds[0].revents)
+			return 0;
+		if (count > 0)
+			return no_answer(channel, what, err);
+		if (tracer_now_ns() >= deadline_ns)
+			return error_set(
+				err, UPATCH_ERROR_TIMED_OUT, 0,
+				"cannot %s: the agent in process %d does not answer",
+				what, channel->pid);
+	}
+}
+
+int channel_request(struct channel *channel, const struct rt_request *request,
+		    int passed_fd, uint64_t deadline_ns,
+		    struct rt_reply *ret_reply, const char *what,
+		    struct upatch_error *err)
+{
+	ssize_t len;
+	int ret;
+
+	if (send_request(channel, request, passed_fd))
+		return no_answer(channel, what, err);
+	ret = wait_for_reply(channel, deadline_ns, what, err);
+	if (ret)
+		return ret;
+	do {
+		len = recv(channel->fd, ret_reply, sizeof(*ret_reply), 0);
+	} while (len < 0 && errno == EINTR);
+	if (len != (ssize_t)sizeof(*ret_reply))
+		return no_answer(channel, what, err);
+	if (ret_reply->result >= 0)
+		return 0;
+	ret_reply->text[sizeof(ret_reply->text) - 1] = '\0';
+	if (ret_reply->text[0])
+		return error_set(err, UPATCH_ERROR_SYSTEM, 0, "cannot %s: %s",
+				 what, ret_reply->text);
+	return error_set(err, error_code_of_errno(-ret_reply->result),
+			 -ret_reply->result, "cannot %s", what);
+}
+
+int channel_tell(struct channel *channel, enum rt_request_type type,
+		 rt_addr_t patch, uint64_t deadline_ns, const char *what,
+		 struct upatch_error *err)
+{
+	const struct rt_request request = {
+		.type = (uint32_t)type,
+		.patch = patch,
+	};
+	struct rt_reply reply;
+
+	return channel_request(channel, &request, -1, deadline_ns, &reply, what,
+			       err);
+}

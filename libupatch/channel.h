@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The controller's end of the socket to the agent. */
+#ifndef UPATCH_CHANNEL_H
+#define UPATCH_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "protocol.h"
+
+struct channel {
+	pid_t pid;
+	int fd;	   /* -1: none */
+	int pidfd; /* tells when the target ends; -1: none */
+};
+
+/* Takes descriptor `target_fd` out of the target (pidfd_getfd(2)). */
+UPATCH_MUST_CHECK int channel_open(struct channel *channel, pid_t pid,
+				   int target_fd, struct upatch_error *err);
+/* The agent sees the end of file and ends. */
+void channel_close(struct channel *channel);
+
+/*
+ * Sends a request and waits for its reply.  `what` is for messages: "cannot
+ * <what>: …".  A refusal of the agent is an error too; *ret_reply is filled
+ * in whenever a reply came.  `passed_fd`: sent along, -1 for none.
+ */
+UPATCH_MUST_CHECK int
+channel_request(struct channel *channel, const struct rt_request *request,
+		int passed_fd, uint64_t deadline_ns, struct rt_reply *ret_reply,
+		const char *what, struct upatch_error *err);
+/* A request without operands. */
+UPATCH_MUST_CHECK int channel_tell(struct channel *channel,
+				   enum rt_request_type type, rt_addr_t patch,
+				   uint64_t deadline_ns, const char *what,
+				   struct upatch_error *err);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking at one stopped thread. */
+#include "examine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A foreign stack can lie in a huge mapping; the walk reads on from there. */
+#define FOREIGN_COPY_MAX (256UL * 1024)
+#define OWN_COPY_MAX	 (64UL * 1024 * 1024)
+
+static bool find_mapping(void *user, upatch_addr_t addr,
+			 struct addr_range *ret_mapping)
+{
+	const struct process *process = user;
+	const struct map *map = maps_find(&process->maps, addr);
+
+	if (!map)
+		return false;
+	ret_mapping->start = map->start;
+	ret_mapping->end = map->end;
+	return true;
+}
+
+static struct addr_range find_main_stack(const struct process *process)
+{
+	struct addr_range range = { 0, 0 };
+
+	for (size_t i = 0; i < process->maps.count; i++) {
+		const struct map *map = &process->maps.maps[i];
+
+		if (!strcmp(map->path, "[stack]")) {
+			range.start = map->start;
+			range.end = map->end;
+		}
+	}
+	return range;
+}
+
+static void find_bounds(struct process *process, pid_t tid,
+			const struct arch_regs *regs,
+			struct stack_bounds *bounds)
+{
+	const struct stack_maps maps = {
+		.mapping = find_mapping,
+		.user = process,
+		.main_stack = find_main_stack(process),
+	};
+
+	stack_bounds_find(regs, tid == process->pid, &maps, bounds);
+}
+
+static int reserve(struct examine_buffer *buffer, size_t len)
+{
+	unsigned char *bytes;
+
+	if (len <= buffer->capacity)
+		return 0;
+	bytes = realloc(buffer->bytes, 2 * len);
+	if (!bytes)
+		return UPATCH_ERROR_NO_MEMORY;
+	buffer->bytes = bytes;
+	buffer->capacity = 2 * len;
+	return 0;
+}
+
+void examine_buffer_free(struct examine_buffer *buffer)
+{
+	free(buffer->bytes);
+	*buffer = (struct examine_buffer){ 0 };
+}
+
+int examine_copy(struct process *process, pid_t tid,
+		 const struct arch_regs *regs, struct examine_buffer *buffer,
+		 bool may_refresh, struct stack_thread *ret_thread,
+		 struct upatch_error *err)
+{
+	struct stack_thread thread = { .regs = regs, .is_stopped = true };
+	size_t len;
+
+	find_bounds(process, tid, regs, &thread.bounds);
+	/* Its stack may be younger than the maps that we have. */
+	if (!thread.bounds.is_own && may_refresh &&
+	    !process_refresh_maps(process, NULL))
+		find_bounds(process, tid, regs, &thread.bounds);
+	len = thread.bounds.live.end - thread.bounds.live.start;
+	if (!thread.bounds.is_own && len > FOREIGN_COPY_MAX)
+		len = FOREIGN_COPY_MAX;
+	if (len > OWN_COPY_MAX)
+		len = OWN_COPY_MAX;
+	if (reserve(buffer, len))
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory for the stack of thread %d",
+				 tid);
+	thread.copy.base = thread.bounds.live.start;
+	thread.copy.bytes = buffer->bytes;
+	thread.copy.len = memory_read_some(&process->memory, thread.copy.base,
+					   buffer->bytes, len);
+	*ret_thread = thread;
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking at one stopped thread: registers, stack, verdict. */
+#ifndef UPATCH_EXAMINE_H
+#define UPATCH_EXAMINE_H
+
+#include "process.h"
+#include "stack_check.h"
+#include "tracer.h"
+
+/* Reused from thread to thread; zeroed at first. */
+struct examine_buffer {
+	unsigned char *bytes;
+	size_t capacity;
+};
+void examine_buffer_free(struct examine_buffer *buffer);
+
+/*
+ * Copies the stack of a stopped thread, as far as the check needs it, in one
+ * read.  `ret_thread` points to `regs` and into `buffer`.  `may_refresh`: the
+ * maps may be read again if they do not have the stack.
+ */
+UPATCH_MUST_CHECK int
+examine_copy(struct process *process, pid_t tid, const struct arch_regs *regs,
+	     struct examine_buffer *buffer, bool may_refresh,
+	     struct stack_thread *ret_thread, struct upatch_error *err);
+
+#endif

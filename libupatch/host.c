@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding a thread of the target that may be borrowed. */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "examine.h"
+#include "host_rule.h"
+#include "tasks.h"
+
+#define STOP_TIMEOUT_NS	   1000000000UL
+#define ROUND_PAUSE_NS	   1000000UL
+#define ROUND_PAUSE_MAX_NS 20000000UL
+
+struct search {
+	struct process *process;
+	struct tracer *tracer;
+	struct examine_buffer buffer;
+	bool main_has_allocator;
+	/* of the last thread that was refused, for the message */
+	pid_t refused_tid;
+	enum host_fit refused_fit;
+};
+
+static bool is_libc_name(const char *soname)
+{
+	static const char *const names[] = {
+		"libc.so.6",	     "libpthread.so.0", "librt.so.1",
+		"libdl.so.2",	     "libanl.so.1",	"libresolv.so.2",
+		"libnss_files.so.2",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(soname, names[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool defines_allocator(const struct process *process,
+			      const struct module *module)
+{
+	return process_exported(process, module, "malloc") ||
+	       process_exported(process, module, "free");
+}
+
+static enum host_module module_of(void *user, upatch_addr_t addr)
+{
+	const struct search *search = user;
+	const struct module *module =
+		modules_find_addr(&search->process->modules, addr);
+
+	if (!module || !module->dynamic)
+		return HOST_MODULE_UNKNOWN;
+	if (module->is_main)
+		return HOST_MODULE_MAIN;
+	if (module->soname && !strncmp(module->soname, "linux-vdso", 10))
+		return HOST_MODULE_UNKNOWN;
+	if (module->soname && is_libc_name(module->soname))
+		return HOST_MODULE_LIBC;
+	if (module->soname && !strncmp(module->soname, "ld-linux", 8))
+		return HOST_MODULE_LOADER;
+	return defines_allocator(search->process, module)
+		       ? HOST_MODULE_ALLOCATOR
+		       : HOST_MODULE_OTHER;
+}
+
+static bool symbol_of(void *user, upatch_addr_t addr, const char **ret_name,
+		      upatch_addr_t *ret_start)
+{
+	struct search *search = user;
+	const struct module *module =
+		modules_find_addr(&search->process->modules, addr);
+	struct symbol_table *table;
+	struct symbol symbol;
+
+	if (!module || process_symbols(search->process, module, &table, NULL) ||
+	    !symbols_at(table, addr, &symbol) || !symbol.is_global ||
+	    addr >= symbol.addr + symbol.size)
+		return false;
+	*ret_name = symbol.name;
+	*ret_start = symbol.addr;
+	return true;
+}
+
+/* The main thread's stack grows as far as its limit; others lie there whole. */
+static upatch_addr_t stack_floor(const struct search *search, pid_t tid,
+				 const struct stack_thread *thread)
+{
+	upatch_addr_t floor = thread->bounds.own.start;
+	struct rlimit limit;
+
+	if (tid != search->process->pid ||
+	    prlimit(search->process->pid, RLIMIT_STACK, NULL, &limit))
+		return floor;
+	if (limit.rlim_cur != RLIM_INFINITY &&
+	    thread->bounds.own.end - floor >= limit.rlim_cur)
+		return floor;
+	if (limit.rlim_cur == RLIM_INFINITY)
+		return floor - (1UL << 20);
+	return thread->bounds.own.end - limit.rlim_cur;
+}
+
+/* True: the thread fits; it stays stopped. */
+static bool fits(struct search *search, struct thread *thread,
+		 struct host_verdict *ret_verdict)
+{
+	const struct host_lookup lookup = { module_of, symbol_of, search };
+	struct process *process = search->process;
+	struct host_thread candidate = { 0 };
+	struct stack_thread stack;
+	struct arch_regs regs;
+	struct unwind_walk walk;
+
+	if (tracer_registers(thread, &regs) ||
+	    examine_copy(process, thread->tid, &regs, &search->buffer, true,
+			 &stack, NULL))
+		return false;
+	unwind_walk(process->unwinder, &regs, &stack.copy, true, &walk);
+	candidate.walk = &walk;
+	candidate.in_syscall = arch_in_syscall(&regs) || thread->call_again;
+	candidate.is_main_thread = thread->tid == process->pid;
+	candidate.is_on_own_stack = stack.bounds.is_own;
+	candidate.main_has_allocator = search->main_has_allocator;
+	candidate.stack_floor = stack_floor(search, thread->tid, &stack);
+	host_rule_judge(&lookup, &candidate, ret_verdict);
+	return ret_verdict->fit < HOST_REFUSED;
+}
+
+/*
+ * The main thread is seized first and stays seized: of two operations that
+ * begin at the same time, only one gets it.
+ */
+static int try_thread(struct search *search, pid_t tid,
+		      struct thread **ret_thread, struct upatch_error *err)
+{
+	struct tracer *tracer = search->tracer;
+	struct host_verdict verdict = { .fit = HOST_REFUSED };
+	struct thread *thread = tracer_find(tracer, tid);
+	int ret = 0;
+
+	*ret_thread = NULL;
+	if (!thread || thread->run == THREAD_GONE)
+		ret = tracer_seize(tracer, tid, &thread, err);
+	if (ret && tasks_kind(tracer->pid, tid) != TASK_THREAD)
+		return 0;
+	if (ret)
+		return ret;
+	ret = tracer_stop(tracer, thread, tracer_now_ns() + STOP_TIMEOUT_NS,
+			  err);
+	if (ret == UPATCH_ERROR_NO_TARGET && !tracer->exited)
+		return 0;
+	if (ret)
+		return ret;
+	if (thread->run == THREAD_STOPPED &&
+	    thread->event == THREAD_EVENT_INTERRUPT &&
+	    fits(search, thread, &verdict)) {
+		*ret_thread = thread;
+		return 0;
+	}
+	search->refused_tid = tid;
+	search->refused_fit = verdict.fit;
+	if (tid == tracer->pid)
+		tracer_resume(thread);
+	else
+		tracer_release(tracer, thread);
+	return 0;
+}
+
+struct candidate {
+	pid_t tid;
+	int rank;
+};
+
+static int compare_rank(const void *a, const void *b)
+{
+	const struct candidate *left = a, *right = b;
+
+	return (left->rank > right->rank) - (left->rank < right->rank);
+}
+
+/* The main thread, then those that wait in a system call, then the others. */
+static void rank_candidates(const struct process *process, const pid_t *tids,
+			    size_t count, struct candidate *candidates)
+{
+	for (size_t i = 0; i < count; i++) {
+		candidates[i].tid = tids[i];
+		if (tids[i] == process->pid)
+			candidates[i].rank = 0;
+		else if (tasks_syscall(process->pid, tids[i]) >= 0)
+			candidates[i].rank = 1;
+		else
+			candidates[i].rank = 2;
+	}
+	qsort(candidates, count, sizeof(*candidates), compare_rank);
+}
+
+static int try_round(struct search *search, uint64_t deadline_ns,
+		     struct thread **ret_thread, struct upatch_error *err)
+{
+	struct candidate *candidates;
+	size_t count;
+	pid_t *tids;
+	int ret = tasks_list(search->process->pid, &tids, &count, err);
+
+	*ret_thread = NULL;
+	if (ret)
+		return ret;
+	candidates = calloc(count + 1, sizeof(*candidates));
+	if (!candidates)
+		ret = error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				"out of memory");
+	else
+		rank_candidates(search->process, tids, count, candidates);
+	for (size_t i = 0; !ret && !*ret_thread && i < count; i++) {
+		if (i > 0 && tracer_now_ns() >= deadline_ns)
+			break;
+		ret = try_thread(search, candidates[i].tid, ret_thread, err);
+	}
+	free(candidates);
+	free(tids);
+	return ret;
+}
+
+static int none_found(const struct search *search, struct upatch_error *err)
+{
+	return error_set(
+		err, UPATCH_ERROR_TIMED_OUT, 0,
+		"no thread of process %d could be borrowed in time; the last one, %d: %s",
+		search->process->pid, search->refused_tid,
+		host_fit_text(search->refused_fit));
+}
+
+int host_find(struct process *process, struct tracer *tracer,
+	      uint64_t deadline_ns, struct thread **ret_thread,
+	      struct upatch_error *err)
+{
+	struct search search = { .process = process, .tracer = tracer };
+	uint64_t pause_ns = ROUND_PAUSE_NS;
+	int ret = process_prepare_unwind(process, err);
+
+	if (ret)
+		return ret;
+	search.main_has_allocator =
+		defines_allocator(process, &process->modules.modules[0]);
+	for (;;) {
+		ret = try_round(&search, deadline_ns, ret_thread, err);
+		if (ret || *ret_thread)
+			break;
+		if (tracer_now_ns() >= deadline_ns) {
+			ret = none_found(&search, err);
+			break;
+		}
+		tracer_serve(tracer, tracer_now_ns() + pause_ns);
+		if (pause_ns < ROUND_PAUSE_MAX_NS)
+			pause_ns *= 2;
+	}
+	examine_buffer_free(&search.buffer);
+	return ret;
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* May a stopped thread be borrowed to call dlopen? */
+#include "host_rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/arch_thread.h"
+
+/* __libc_start_main, __libc_start_call_main; or start_thread, clone3 */
+#define LIBC_START_FRAMES_MAX 2
+
+/*
+ * Functions of libc that wait in a system call and hold no lock of libc then;
+ * what they may hold meanwhile belongs to the caller.  Left out on purpose:
+ * stdio, getaddrinfo, fork, system, dl_iterate_phdr and whatever else locks.
+ * `in_allocators`: allocators wait so for their own locks.
+ */
+static const struct waiting_call {
+	const char *name;
+	bool in_allocators;
+} waiting_calls[] = {
+	/* clang-format off */
+	{ "accept", false },
+	{ "accept4", false },
+	{ "clock_nanosleep", true },
+	{ "close", false },
+	{ "cnd_timedwait", false },
+	{ "cnd_wait", false },
+	{ "connect", false },
+	{ "copy_file_range", false },
+	{ "epoll_pwait", false },
+	{ "epoll_pwait2", false },
+	{ "epoll_wait", false },
+	{ "fcntl", false },
+	{ "fcntl64", false },
+	{ "fdatasync", false },
+	{ "flock", false },
+	{ "fsync", false },
+	{ "ioctl", false },
+	{ "mq_receive", false },
+	{ "mq_send", false },
+	{ "mq_timedreceive", false },
+	{ "mq_timedsend", false },
+	{ "msgrcv", false },
+	{ "msgsnd", false },
+	{ "msync", false },
+	{ "mtx_lock", true },
+	{ "mtx_timedlock", true },
+	{ "nanosleep", true },
+	{ "open", false },
+	{ "open64", false },
+	{ "openat", false },
+	{ "openat64", false },
+	{ "pause", false },
+	{ "poll", false },
+	{ "poll_chk", false },
+	{ "ppoll", false },
+	{ "ppoll_chk", false },
+	{ "pread", false },
+	{ "pread64", false },
+	{ "pread64_chk", false },
+	{ "pread_chk", false },
+	{ "preadv", false },
+	{ "preadv2", false },
+	{ "preadv64", false },
+	{ "preadv64v2", false },
+	{ "pselect", false },
+	{ "pthread_barrier_wait", false },
+	{ "pthread_clockjoin_np", false },
+	{ "pthread_cond_clockwait", false },
+	{ "pthread_cond_timedwait", false },
+	{ "pthread_cond_wait", false },
+	{ "pthread_join", false },
+	{ "pthread_mutex_clocklock", true },
+	{ "pthread_mutex_lock", true },
+	{ "pthread_mutex_timedlock", true },
+	{ "pthread_rwlock_clockrdlock", true },
+	{ "pthread_rwlock_clockwrlock", true },
+	{ "pthread_rwlock_rdlock", true },
+	{ "pthread_rwlock_timedrdlock", true },
+	{ "pthread_rwlock_timedwrlock", true },
+	{ "pthread_rwlock_wrlock", true },
+	{ "pthread_timedjoin_np", false },
+	{ "pwrite", false },
+	{ "pwrite64", false },
+	{ "pwritev", false },
+	{ "pwritev2", false },
+	{ "pwritev64", false },
+	{ "pwritev64v2", false },
+	{ "read", false },
+	{ "read_chk", false },
+	{ "readv", false },
+	{ "recv", false },
+	{ "recv_chk", false },
+	{ "recvfrom", false },
+	{ "recvfrom_chk", false },
+	{ "recvmmsg", false },
+	{ "recvmsg", false },
+	{ "select", false },
+	{ "sem_clockwait", false },
+	{ "sem_timedwait", false },
+	{ "sem_wait", false },
+	{ "semop", false },
+	{ "semtimedop", false },
+	{ "send", false },
+	{ "sendfile", false },
+	{ "sendfile64", false },
+	{ "sendmmsg", false },
+	{ "sendmsg", false },
+	{ "sendto", false },
+	{ "sigsuspend", false },
+	{ "sigtimedwait", false },
+	{ "sigwait", false },
+	{ "sigwaitinfo", false },
+	{ "sleep", false },
+	{ "splice", false },
+	{ "sync_file_range", false },
+	{ "syscall", true },
+	{ "tcdrain", false },
+	{ "tee", false },
+	{ "thrd_join", false },
+	{ "thrd_sleep", true },
+	{ "usleep", true },
+	{ "vmsplice", false },
+	{ "wait", false },
+	{ "wait3", false },
+	{ "wait4", false },
+	{ "waitid", false },
+	{ "waitpid", false },
+	{ "write", false },
+	{ "writev", false },
+	/* clang-format on */
+};
+
+static int compare_call(const void *name, const void *call)
+{
+	return strcmp(name, ((const struct waiting_call *)call)->name);
+}
+
+/* libc exports one function under several names: __read, __libc_pread. */
+static const char *plain_name(const char *name)
+{
+	static const char prefix[] = "libc_";
+
+	while (*name == '_')
+		name++;
+	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
+		name += sizeof(prefix) - 1;
+	return name;
+}
+
+static const struct waiting_call *find_call(const char *name)
+{
+	return bsearch(plain_name(name), waiting_calls,
+		       sizeof(waiting_calls) / sizeof(waiting_calls[0]),
+		       sizeof(waiting_calls[0]), compare_call);
+}
+
+static enum host_module module_of(const struct host_lookup *lookup,
+				  const struct unwind_frame *frame)
+{
+	return lookup->module(lookup->user, unwind_frame_at(frame));
+}
+
+/* --- The start of the thread ------------------------------------------- */
+
+/*
+ * How many of the outermost frames are the thread's start: clone3 and
+ * start_thread, both libc's; or _start of the program, __libc_start_main and
+ * what it calls main from.  A thread that libc started for itself has more
+ * frames of libc, which are then not counted.
+ */
+static size_t count_start_frames(const struct host_lookup *lookup,
+				 const struct unwind_walk *walk)
+{
+	size_t first = walk->count;
+	size_t libc_max = LIBC_START_FRAMES_MAX;
+
+	if (module_of(lookup, &walk->frames[first - 1]) == HOST_MODULE_MAIN)
+		first--;
+	while (first > 0 && libc_max > 0 &&
+	       module_of(lookup, &walk->frames[first - 1]) ==
+		       HOST_MODULE_LIBC) {
+		first--;
+		libc_max--;
+	}
+	return walk->count - first;
+}
+
+/* --- The innermost call ------------------------------------------------ */
+
+static bool is_library_call(enum host_module module)
+{
+	return module == HOST_MODULE_LIBC || module == HOST_MODULE_ALLOCATOR;
+}
+
+/* What is left after the innermost call into libc; `end`: the start frames. */
+static size_t skip_library_call(const struct host_lookup *lookup,
+				const struct unwind_walk *walk, size_t end)
+{
+	size_t i = 0;
+
+	while (i < end && is_library_call(module_of(lookup, &walk->frames[i])))
+		i++;
+	return i;
+}
+
+/*
+ * The exported function that the frame is in, if it is one that waits.  The
+ * unwind table has to agree on where the function begins: a symbol can also
+ * stand in front of an internal function that follows it.
+ */
+static const struct waiting_call *
+find_waiting_call(const struct host_lookup *lookup,
+		  const struct unwind_frame *frame)
+{
+	const char *name;
+	upatch_addr_t start;
+
+	if (!lookup->symbol(lookup->user, unwind_frame_at(frame), &name,
+			    &start) ||
+	    start != frame->code_start)
+		return NULL;
+	return find_call(name);
+}
+
+static enum host_fit judge_library_call(const struct host_lookup *lookup,
+					const struct host_thread *thread,
+					const struct unwind_frame *entry,
+					struct host_verdict *verdict)
+{
+	const struct waiting_call *call = find_waiting_call(lookup, entry);
+
+	if (!call || !thread->in_syscall)
+		return module_of(lookup, entry) == HOST_MODULE_ALLOCATOR
+			       ? HOST_IN_ALLOCATOR
+			       : HOST_IN_LIBC;
+	if (call->in_allocators && thread->main_has_allocator)
+		return HOST_MAYBE_ALLOCATOR;
+	verdict->call = call->name;
+	return thread->is_main_thread ? HOST_IDLE_MAIN : HOST_IDLE;
+}
+
+/* --- What called it ---------------------------------------------------- */
+
+static enum host_fit judge_caller(enum host_module module, size_t index)
+{
+	switch (module) {
+	case HOST_MODULE_MAIN:
+	case HOST_MODULE_OTHER:
+		return HOST_RUNNING;
+	case HOST_MODULE_LIBC:
+		return index == 0 ? HOST_IN_LIBC : HOST_BELOW_LIBC;
+	case HOST_MODULE_LOADER:
+		return HOST_IN_LOADER;
+	case HOST_MODULE_ALLOCATOR:
+		return HOST_IN_ALLOCATOR;
+	case HOST_MODULE_UNKNOWN:
+		break;
+	}
+	return HOST_IN_UNKNOWN;
+}
+
+static enum host_fit judge_callers(const struct host_lookup *lookup,
+				   const struct unwind_walk *walk, size_t from,
+				   size_t to, size_t *ret_frame)
+{
+	enum host_fit fit;
+	size_t i;
+
+	for (i = from; i < to; i++) {
+		fit = judge_caller(module_of(lookup, &walk->frames[i]), i);
+		if (fit == HOST_RUNNING)
+			continue;
+		*ret_frame = i;
+		return fit;
+	}
+	return HOST_RUNNING;
+}
+
+/* --- The rule ---------------------------------------------------------- */
+
+static bool find_handler(const struct unwind_walk *walk, size_t *ret_frame)
+{
+	size_t i;
+
+	for (i = 0; i < walk->count; i++) {
+		if (!walk->frames[i].is_signal_frame)
+			continue;
+		*ret_frame = i;
+		return true;
+	}
+	return false;
+}
+
+static bool has_room(const struct host_thread *thread)
+{
+	upatch_addr_t sp = thread->walk->frames[0].sp;
+	uint64_t need = ARCH_RED_ZONE + ARCH_SIGNAL_FRAME_MAX;
+
+	return sp >= thread->stack_floor && sp - thread->stack_floor >= need;
+}
+
+static enum host_fit judge_frames(const struct host_lookup *lookup,
+				  const struct host_thread *thread,
+				  struct host_verdict *verdict)
+{
+	const struct unwind_walk *walk = thread->walk;
+	size_t end = walk->count - count_start_frames(lookup, walk);
+	size_t callers = skip_library_call(lookup, walk, end);
+	enum host_fit call_fit = HOST_RUNNING, fit;
+
+	/* Nothing but start frames: the thread begins or ends, inside libc. */
+	if (end == 0)
+		return HOST_IN_LIBC;
+	if (callers > 0) {
+		verdict->frame = callers - 1;
+		call_fit =
+			judge_library_call(lookup, thread,
+					   &walk->frames[callers - 1], verdict);
+		if (call_fit >= HOST_REFUSED)
+			return call_fit;
+	}
+	fit = judge_callers(lookup, walk, callers, end, &verdict->frame);
+	if (fit >= HOST_REFUSED)
+		return fit;
+	if (call_fit == HOST_RUNNING && thread->main_has_allocator)
+		return HOST_MAYBE_ALLOCATOR;
+	return call_fit;
+}
+
+void host_rule_judge(const struct host_lookup *lookup,
+		     const struct host_thread *thread,
+		     struct host_verdict *ret_verdict)
+{
+	const struct unwind_walk *walk = thread->walk;
+
+	*ret_verdict = (struct host_verdict){ 0 };
+	if (walk->end != UNWIND_OUTERMOST) {
+		ret_verdict->fit = HOST_NO_UNWIND;
+		ret_verdict->frame = walk->count - 1;
+	} else if (!thread->is_on_own_stack) {
+		ret_verdict->fit = HOST_FOREIGN_STACK;
+	} else if (find_handler(walk, &ret_verdict->frame)) {
+		ret_verdict->fit = HOST_IN_HANDLER;
+	} else if (!has_room(thread)) {
+		ret_verdict->fit = HOST_NO_ROOM;
+	} else {
+		ret_verdict->fit = judge_frames(lookup, thread, ret_verdict);
+	}
+	if (ret_verdict->fit >= HOST_REFUSED)
+		ret_verdict->call = NULL;
+}
+
+const char *host_fit_text(enum host_fit fit)
+{
+	switch (fit) {
+	case HOST_IDLE_MAIN:
+	case HOST_IDLE:
+		return "waits in a system call";
+	case HOST_RUNNING:
+		return "runs code of the program";
+	case HOST_NO_UNWIND:
+		return "its stack cannot be unwound";
+	case HOST_FOREIGN_STACK:
+		return "it is on another stack than its own";
+	case HOST_NO_ROOM:
+		return "its stack is almost full";
+	case HOST_IN_HANDLER:
+		return "it runs a signal handler";
+	case HOST_IN_LIBC:
+		return "it is inside the C library";
+	case HOST_BELOW_LIBC:
+		return "the C library has called it back";
+	case HOST_IN_LOADER:
+		return "it is inside the dynamic loader";
+	case HOST_IN_ALLOCATOR:
+		return "it is inside the memory allocator";
+	case HOST_MAYBE_ALLOCATOR:
+		return "it can be inside the program's own memory allocator";
+	case HOST_IN_UNKNOWN:
+		return "it runs code of no loaded object";
+	}
+	return "unknown";
+}

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/* Into the target: loading the runtime, starting its agent. */
+#include "inject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arch/stub.h"
+#include "host.h"
+#include "remote_call.h"
+#include "runtime_path.h"
+#include "traced.h"
+
+#define PAGE_LEN	 4096UL
+#define SCRATCH_LEN	 (512UL * 1024)
+#define CLOSE_TIMEOUT_NS 2000000000UL
+#define RUNTIME_MAX_LEN	 (4UL << 20)
+
+/* What the stub and the calls need of the target's C library. */
+struct libc_entries {
+	upatch_addr_t mmap, dlopen, dlsym, dlerror, sigreturn;
+};
+
+struct entry {
+	struct process *process;
+	struct channel *channel;
+	struct injection *injection;
+	uint64_t deadline_ns;
+	struct libc_entries libc;
+	unsigned char *image; /* of the runtime's file; NULL: it is there */
+	size_t image_len;
+	upatch_addr_t stub_page; /* to be unmapped by the agent; or 0 */
+	int target_fd;
+};
+
+static int find_sigreturn(const struct process *process,
+			  const struct module *libc, upatch_addr_t *ret_addr,
+			  struct upatch_error *err)
+{
+	for (size_t i = 0; i < libc->text_count; i++) {
+		const struct addr_range *text = &libc->text[i];
+		size_t len = text->end - text->start;
+		unsigned char *code = malloc(len);
+		const unsigned char *found = NULL;
+
+		if (!code)
+			return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+					 "out of memory");
+		len = memory_read_some(&process->memory, text->start, code,
+				       len);
+		found = memmem(code, len, arch_sigreturn_code,
+			       arch_sigreturn_code_len);
+		if (found)
+			*ret_addr = text->start + (upatch_addr_t)(found - code);
+		free(code);
+		if (found)
+			return 0;
+	}
+	return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
+			 "the C library of process %d has no signal return",
+			 process->pid);
+}
+
+static upatch_addr_t find_dl_function(const struct process *process,
+				      const struct module *libc,
+				      const char *name)
+{
+	const struct module *libdl;
+	upatch_addr_t addr = process_exported(process, libc, name);
+
+	/* Until glibc 2.33 these were in a library of their own. */
+	libdl = addr ? NULL
+		     : modules_find_name(&process->modules, "libdl.so.2");
+	return libdl ? process_exported(process, libdl, name) : addr;
+}
+
+static int find_libc(const struct process *process, struct libc_entries *libc,
+		     struct upatch_error *err)
+{
+	const struct module *module =
+		modules_find_name(&process->modules, "libc.so.6");
+
+	if (!module)
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"process %d does not use the C library of glibc",
+			process->pid);
+	libc->mmap = process_exported(process, module, "mmap");
+	libc->dlopen = find_dl_function(process, module, "dlopen");
+	libc->dlsym = find_dl_function(process, module, "dlsym");
+	libc->dlerror = find_dl_function(process, module, "dlerror");
+	if (!libc->mmap || !libc->dlopen || !libc->dlsym || !libc->dlerror)
+		return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
+				 "process %d has no dlopen", process->pid);
+	return find_sigreturn(process, module, &libc->sigreturn, err);
+}
+
+static int read_runtime(struct entry *entry, struct upatch_error *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	ssize_t len;
+	int fd;
+	int ret = runtime_path_find(path, sizeof(path), err);
+
+	if (ret)
+		return ret;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) || st.st_size <= 0 ||
+	    (uint64_t)st.st_size > RUNTIME_MAX_LEN) {
+		ret = error_set(err, UPATCH_ERROR_SYSTEM, errno,
+				"cannot read the runtime '%s'", path);
+		if (fd >= 0)
+			close(fd);
+		return ret;
+	}
+	entry->image_len = (size_t)st.st_size;
+	entry->image = malloc(entry->image_len);
+	len = entry->image ? read(fd, entry->image, entry->image_len) : -1;
+	close(fd);
+	if (len != st.st_size)
+		return error_set(err, UPATCH_ERROR_SYSTEM, errno,
+				 "cannot read the runtime '%s'", path);
+	return 0;
+}
+
+/*
+ *	page          the stub, then its parameters
+ *	page + 4096   the runtime's file, unmapped by the stub itself
+ *
+ * Mapped read and execute, written through /proc/PID/mem.
+ */
+static int write_stub(struct entry *entry, upatch_addr_t page,
+		      upatch_addr_t *ret_params, struct upatch_error *err)
+{
+	size_t code_len = (size_t)(arch_stub_end - arch_stub_begin);
+	struct stub_params params = {
+		.image = page + PAGE_LEN,
+		.image_len = entry->image_len,
+		.scratch_len = SCRATCH_LEN,
+		.dlopen = entry->libc.dlopen,
+		.dlsym = entry->libc.dlsym,
+		.dlerror = entry->libc.dlerror,
+		.memfd_name = RT_SONAME,
+		.start_name = "upatch_runtime_start",
+		.fd_folder = "/proc/self/fd/",
+	};
+	unsigned char buf[PAGE_LEN] = { 0 };
+	size_t params_offset = (code_len + 63) & ~63UL;
+	int ret;
+
+	if (params_offset + sizeof(params) > sizeof(buf))
+		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+				 "the stub is too long");
+	memcpy(buf, arch_stub_begin, code_len);
+	memcpy(buf + params_offset, &params, sizeof(params));
+	ret = memory_write(&entry->process->memory, page, buf, sizeof(buf),
+			   err);
+	if (!ret)
+		ret = memory_write(&entry->process->memory, params.image,
+				   entry->image, entry->image_len, err);
+	if (!ret)
+		*ret_params = page + params_offset;
+	return ret;
+}
+
+static int report_stub(const struct entry *entry, const uint64_t results[3],
+		       struct upatch_error *err)
+{
+	static const char *const steps[] = {
+		[STUB_MMAP] = "map a stack",
+		[STUB_MEMFD] = "create a memory file",
+		[STUB_WRITE] = "write the runtime",
+	};
+	pid_t pid = entry->process->pid;
+	char text[RT_TEXT_SIZE] = "no reason given";
+
+	if (results[0] >= STUB_MMAP && results[0] <= STUB_WRITE)
+		return error_set(err, UPATCH_ERROR_SYSTEM,
+				 (int)-(int64_t)results[1],
+				 "process %d cannot %s", pid,
+				 steps[results[0]]);
+	if (results[2])
+		(void)!memory_read_string(&entry->process->memory, results[2],
+					  text, sizeof(text), NULL);
+	return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
+			 "process %d cannot load the runtime: %s", pid, text);
+}
+
+static int map_stub_page(struct entry *entry, struct remote_call *call,
+			 upatch_addr_t *ret_page, struct upatch_error *err)
+{
+	const uint64_t args[6] = {
+		0,
+		PAGE_LEN + entry->image_len,
+		PROT_READ | PROT_EXEC,
+		MAP_PRIVATE | MAP_ANONYMOUS,
+		(uint64_t)-1,
+		0,
+	};
+	struct arch_regs regs;
+	int64_t result;
+	int ret = remote_call_run(call, entry->libc.mmap, args,
+				  entry->deadline_ns, &regs, &result, err);
+
+	if (ret)
+		return ret;
+	if (result < 0 && result >= -4095)
+		return error_set(err, UPATCH_ERROR_SYSTEM, (int)-result,
+				 "process %d cannot map memory for the runtime",
+				 entry->process->pid);
+	*ret_page = (upatch_addr_t)result;
+	return 0;
+}
+
+static int load_runtime(struct entry *entry, struct remote_call *call,
+			struct upatch_error *err)
+{
+	uint64_t args[6] = { 0 }, results[3];
+	upatch_addr_t page = 0, params = 0;
+	struct arch_regs regs;
+	int64_t last;
+	int ret = map_stub_page(entry, call, &page, err);
+
+	if (ret)
+		return ret;
+	ret = write_stub(entry, page, &params, err);
+	if (ret)
+		return ret;
+	args[0] = params;
+	ret = remote_call_run(call, page, args, entry->deadline_ns, &regs,
+			      &last, err);
+	if (ret)
+		return ret;
+	entry->stub_page = page;
+	arch_stub_results(&regs, results);
+	if (results[0] != STUB_OK)
+		return report_stub(entry, results, err);
+	entry->target_fd = (int)(int64_t)results[1];
+	return 0;
+}
+
+static int start_again(struct entry *entry, struct remote_call *call,
+		       struct upatch_error *err)
+{
+	const struct memory *memory = &entry->process->memory;
+	const uint64_t args[6] = { 0 };
+	struct rt_state state;
+	struct arch_regs regs;
+	int64_t last;
+	int ret = memory_read(memory, entry->process->state_addr, &state,
+			      sizeof(state), err);
+
+	if (ret)
+		return ret;
+	ret = remote_call_run(call, state.start, args, entry->deadline_ns,
+			      &regs, &last, err);
+	if (ret)
+		return ret;
+	ret = memory_read(memory, entry->process->state_addr, &state,
+			  sizeof(state), err);
+	if (!ret)
+		entry->target_fd = state.start_result;
+	return ret;
+}
+
+static int borrow_thread(struct entry *entry, struct tracer *tracer,
+			 struct thread *thread, struct upatch_error *err)
+{
+	struct remote_call call;
+	struct upatch_error close_err;
+	int close_ret;
+	int ret =
+		remote_call_open(&call, tracer, thread, &entry->process->memory,
+				 entry->libc.sigreturn, err);
+
+	if (ret)
+		return ret;
+	if (entry->image)
+		ret = load_runtime(entry, &call, err);
+	else
+		ret = start_again(entry, &call, err);
+	close_ret = remote_call_close(&call, tracer_now_ns() + CLOSE_TIMEOUT_NS,
+				      &close_err);
+	if (!ret && close_ret && err)
+		*err = close_err;
+	return ret ? ret : close_ret;
+}
+
+static int enter_target(struct tracer *tracer, void *user,
+			struct upatch_error *err)
+{
+	struct entry *entry = user;
+	struct thread *leader, *thread;
+	uint64_t begin;
+	int ret;
+
+	ret = host_find(entry->process, tracer, entry->deadline_ns, &thread,
+			err);
+	if (ret)
+		return ret;
+	begin = tracer_now_ns();
+	ret = borrow_thread(entry, tracer, thread, err);
+	entry->injection->host_tid = thread->tid;
+	entry->injection->host_ns = tracer_now_ns() - begin;
+	if (thread->run == THREAD_STOPPED) {
+		struct arch_regs regs;
+
+		(void)!tracer_registers(thread, &regs);
+		tracer_release(tracer, thread);
+	}
+	leader = tracer_find(tracer, tracer->pid);
+	if (leader && leader->run == THREAD_RUNS &&
+	    !tracer_stop(tracer, leader, tracer_now_ns() + CLOSE_TIMEOUT_NS,
+			 NULL)) {
+		struct arch_regs regs;
+
+		(void)!tracer_registers(leader, &regs);
+		tracer_release(tracer, leader);
+	}
+	return ret;
+}
+
+static int greet_agent(struct entry *entry, struct upatch_error *err)
+{
+	struct rt_request request = {
+		.type = RT_HELLO,
+		.hello.protocol = RT_VERSION,
+		.hello.sigreturn = entry->libc.sigreturn,
+		.hello.stub_page = entry->stub_page,
+		.hello.stub_page_len = entry->stub_page ? PAGE_LEN : 0,
+	};
+	struct rt_reply reply;
+	int ret;
+
+	if (entry->target_fd == -EBUSY)
+		return error_set(err, UPATCH_ERROR_BUSY, 0,
+				 "another operation is at work in process %d",
+				 entry->process->pid);
+	if (entry->target_fd < 0)
+		return error_set(err, UPATCH_ERROR_SYSTEM, -entry->target_fd,
+				 "process %d cannot start the agent",
+				 entry->process->pid);
+	ret = channel_open(entry->channel, entry->process->pid,
+			   entry->target_fd, err);
+	if (ret)
+		return ret;
+	ret = channel_request(entry->channel, &request, -1, entry->deadline_ns,
+			      &reply, "greet the agent", err);
+	if (ret)
+		channel_close(entry->channel);
+	else
+		entry->process->state_addr = reply.value;
+	return ret;
+}
+
+/* From the runtime, if an earlier operation found it. */
+static int find_entries(struct entry *entry, struct upatch_error *err)
+{
+	struct process *process = entry->process;
+	struct rt_state state;
+	int ret;
+
+	if (!process->state_addr) {
+		ret = find_libc(process, &entry->libc, err);
+		return ret ? ret : read_runtime(entry, err);
+	}
+	ret = memory_read(&process->memory, process->state_addr, &state,
+			  sizeof(state), err);
+	if (ret)
+		return ret;
+	if (state.magic != RT_MAGIC)
+		return error_set(
+			err, UPATCH_ERROR_BUSY, 0,
+			"the runtime in process %d has not started yet",
+			process->pid);
+	if (state.agent_tid)
+		return error_set(err, UPATCH_ERROR_BUSY, 0,
+				 "another operation is at work in process %d",
+				 process->pid);
+	if (state.sigreturn) {
+		entry->libc.sigreturn = state.sigreturn;
+		return 0;
+	}
+	return find_libc(process, &entry->libc, err);
+}
+
+int inject_agent(struct process *process, uint64_t deadline_ns,
+		 struct channel *channel, struct injection *ret_injection,
+		 struct upatch_error *err)
+{
+	struct injection injection = { 0 };
+	struct entry entry = {
+		.process = process,
+		.channel = channel,
+		.injection = &injection,
+		.deadline_ns = deadline_ns,
+	};
+	int ret = find_entries(&entry, err);
+
+	if (!ret)
+		ret = traced_run(process->pid, enter_target, &entry, err);
+	free(entry.image);
+	if (!ret)
+		ret = greet_agent(&entry, err);
+	if (!ret)
+		*ret_injection = injection;
+	return ret;
+}

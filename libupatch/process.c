@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* What an operation knows of its target. */
+#include "process.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dynamic.h"
+#include "tasks.h"
+
+static int check_alive(pid_t pid, struct upatch_error *err)
+{
+	char state = tasks_state(pid, pid);
+
+	if (!state)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "no process %d", pid);
+	if (tasks_kind(pid, pid) == TASK_KERNEL_WORKER)
+		return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
+				 "process %d is a kernel thread", pid);
+	return 0;
+}
+
+/* A zombie leader can have living threads; then there is memory. */
+static int read_exe(struct process *process, struct upatch_error *err)
+{
+	char path[32], exe[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
+	len = readlink(path, exe, sizeof(exe) - 1);
+	if (len < 0 && errno == ENOENT)
+		return error_set(
+			err, UPATCH_ERROR_NO_TARGET, 0,
+			"process %d has ended and waits for its parent",
+			process->pid);
+	if (len < 0)
+		return error_set(err, error_code_of_errno(errno), errno,
+				 "cannot look at process %d", process->pid);
+	exe[len] = '\0';
+	process->exe = strdup(exe);
+	if (!process->exe)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	return 0;
+}
+
+static int check_word_size(const struct process *process,
+			   struct upatch_error *err)
+{
+	unsigned char ident[EI_NIDENT] = { 0 };
+	char path[32];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, error_code_of_errno(errno), errno,
+				 "cannot open the executable of process %d",
+				 process->pid);
+	len = read(fd, ident, sizeof(ident));
+	close(fd);
+	if (len == sizeof(ident) && ident[EI_CLASS] == ELFCLASS64)
+		return 0;
+	return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
+			 "process %d is no 64-bit program", process->pid);
+}
+
+int process_open(struct process *process, pid_t pid, struct upatch_error *err)
+{
+	int ret;
+
+	*process = (struct process){ .pid = pid, .memory.mem_fd = -1 };
+	if (pid <= 0)
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "%d is no process id", pid);
+	ret = check_alive(pid, err);
+	if (!ret)
+		ret = read_exe(process, err);
+	if (!ret)
+		ret = memory_open(&process->memory, pid, err);
+	if (!ret)
+		ret = check_word_size(process, err);
+	if (ret)
+		process_close(process);
+	return ret;
+}
+
+static void close_tables(struct process *process)
+{
+	for (size_t i = 0; process->tables && i < process->modules.count; i++)
+		symbols_close(process->tables[i]);
+	free(process->tables);
+	process->tables = NULL;
+}
+
+void process_close(struct process *process)
+{
+	close_tables(process);
+	modules_free(&process->modules);
+	maps_free(&process->maps);
+	unwind_close(process->unwinder);
+	memory_close(&process->memory);
+	free(process->exe);
+	*process = (struct process){ .memory.mem_fd = -1 };
+}
+
+int process_refresh_maps(struct process *process, struct upatch_error *err)
+{
+	struct maps maps;
+	int ret = maps_read(process->pid, &maps, err);
+
+	if (ret)
+		return ret;
+	maps_free(&process->maps);
+	process->maps = maps;
+	return 0;
+}
+
+int process_refresh(struct process *process, struct upatch_error *err)
+{
+	struct modules modules;
+	int ret = modules_read(&process->memory, &modules, err);
+
+	if (ret)
+		return ret;
+	close_tables(process);
+	modules_free(&process->modules);
+	process->modules = modules;
+	process->tables = calloc(modules.count, sizeof(struct symbol_table *));
+	if (!process->tables)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	ret = process_refresh_maps(process, err);
+	if (ret)
+		return ret;
+	return view_find_state(&process->memory, &process->modules,
+			       &process->state_addr, err);
+}
+
+static int check_task(const struct process *process, pid_t tid,
+		      struct upatch_error *err)
+{
+	char name[64];
+	pid_t tracer;
+
+	tracer = tasks_tracer(process->pid, tid, name, sizeof(name));
+	if (tracer > 0)
+		return error_set(
+			err, UPATCH_ERROR_BUSY, 0,
+			"thread %d of process %d is traced by process %d (%s)",
+			tid, process->pid, tracer, name);
+	if (tasks_state(process->pid, tid) == 'T')
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"process %d is stopped (SIGCONT lets it go on)",
+			process->pid);
+	return 0;
+}
+
+int process_check_ready(const struct process *process, struct upatch_error *err)
+{
+	size_t count;
+	pid_t *tids;
+	int ret = tasks_list(process->pid, &tids, &count, err);
+
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < count && !ret; i++)
+		ret = check_task(process, tids[i], err);
+	free(tids);
+	return ret;
+}
+
+int process_symbols(struct process *process, const struct module *module,
+		    struct symbol_table **ret_table, struct upatch_error *err)
+{
+	size_t index = (size_t)(module - process->modules.modules);
+	int ret;
+
+	if (!process->tables[index]) {
+		ret = symbols_open(module, &process->maps, &process->memory,
+				   &process->tables[index], err);
+		if (ret)
+			return ret;
+	}
+	*ret_table = process->tables[index];
+	return 0;
+}
+
+upatch_addr_t process_exported(const struct process *process,
+			       const struct module *module, const char *name)
+{
+	const struct dynamic_place place = {
+		.dynamic = module->dynamic,
+		.bias = module->bias,
+		.start = module->start,
+		.end = module->end,
+	};
+
+	return dynamic_find_symbol(&process->memory, &place, name);
+}
+
+void process_describe(struct process *process, upatch_addr_t addr, char *buf,
+		      size_t size)
+{
+	const struct module *module =
+		modules_find_addr(&process->modules, addr);
+	struct symbol_table *table;
+	struct symbol symbol;
+
+	if (module && !process_symbols(process, module, &table, NULL) &&
+	    symbols_at(table, addr, &symbol))
+		snprintf(buf, size, "%s+0x%lx", symbol.name,
+			 addr - symbol.addr);
+	else if (module)
+		snprintf(buf, size, "%s+0x%lx",
+			 module->soname ? module->soname : module->path,
+			 addr - module->bias);
+	else
+		snprintf(buf, size, "0x%lx", addr);
+}
+
+int process_prepare_unwind(struct process *process, struct upatch_error *err)
+{
+	struct unwind_module *modules;
+	int ret = 0;
+
+	if (!process->unwinder)
+		ret = unwind_open(&process->memory, &process->unwinder, err);
+	if (ret)
+		return ret;
+	modules = calloc(process->modules.count, sizeof(*modules));
+	if (!modules)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	for (size_t i = 0; i < process->modules.count; i++) {
+		const struct module *module = &process->modules.modules[i];
+
+		modules[i] = (struct unwind_module){
+			.start = module->start,
+			.end = module->end,
+			.eh_frame_hdr = module->eh_frame_hdr,
+			.eh_frame_hdr_len = module->eh_frame_hdr_len,
+		};
+	}
+	ret = unwind_set_modules(process->unwinder, modules,
+				 process->modules.count, err);
+	free(modules);
+	return ret;
+}

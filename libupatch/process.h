@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* What an operation knows of its target: memory, maps, modules, symbols. */
+#ifndef UPATCH_PROCESS_H
+#define UPATCH_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "maps.h"
+#include "memory.h"
+#include "modules.h"
+#include "symbols.h"
+#include "unwind.h"
+#include "view.h"
+
+struct process {
+	pid_t pid;
+	struct memory memory;
+	char *exe;
+	struct maps maps;
+	struct modules modules;
+	/* beside modules.modules; opened when first asked for */
+	struct symbol_table **tables;
+	struct unwinder *unwinder;
+	/* of the runtime; 0: it is not loaded */
+	upatch_addr_t state_addr;
+};
+
+/* Reads only.  Refuses what can never be patched.  Release with close. */
+UPATCH_MUST_CHECK int process_open(struct process *process, pid_t pid,
+				   struct upatch_error *err);
+void process_close(struct process *process);
+
+/* Looks again at what is mapped and loaded. */
+UPATCH_MUST_CHECK int process_refresh(struct process *process,
+				      struct upatch_error *err);
+/* The same for the maps alone. */
+UPATCH_MUST_CHECK int process_refresh_maps(struct process *process,
+					   struct upatch_error *err);
+
+/*
+ * Refuses a target that cannot be changed now: stopped, traced, or another
+ * operation is at work (UPATCH_ERROR_BUSY where it is only for now).
+ */
+UPATCH_MUST_CHECK int process_check_ready(const struct process *process,
+					  struct upatch_error *err);
+
+/* The symbols of a module; they belong to the process. */
+UPATCH_MUST_CHECK int process_symbols(struct process *process,
+				      const struct module *module,
+				      struct symbol_table **ret_table,
+				      struct upatch_error *err);
+/* An exported symbol, out of the module's memory; 0: there is none. */
+upatch_addr_t process_exported(const struct process *process,
+			       const struct module *module, const char *name);
+
+/* "name+0x12" for messages and backtraces; the address if there is none. */
+void process_describe(struct process *process, upatch_addr_t addr, char *buf,
+		      size_t size);
+
+/* The modules' unwind tables, for a walk. */
+UPATCH_MUST_CHECK int process_prepare_unwind(struct process *process,
+					     struct upatch_error *err);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls in a borrowed thread. */
+#include "remote_call.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+
+/*
+ * The two signals below SIGRTMIN are the C library's own: setuid(2) in any
+ * thread waits until all others have taken SIGSETXID.
+ */
+#define LIBC_SIGNALS ((1UL << (32 - 1)) | (1UL << (33 - 1)))
+static const uint64_t blocked_signals = ~LIBC_SIGNALS;
+
+static int thread_failed(const struct remote_call *call, int ret,
+			 const char *what, struct upatch_error *err)
+{
+	return error_set(err, error_code_of_errno(-ret), -ret,
+			 "cannot %s thread %d of process %d", what,
+			 call->thread->tid, call->tracer->pid);
+}
+
+int remote_call_open(struct remote_call *call, struct tracer *tracer,
+		     struct thread *thread, const struct memory *memory,
+		     upatch_addr_t sigreturn, struct upatch_error *err)
+{
+	uint8_t frame[ARCH_SIGNAL_FRAME_MAX];
+	size_t len;
+	int ret;
+
+	call->tracer = tracer;
+	call->thread = thread;
+	call->memory = memory;
+	call->on_frame = false;
+	ret = arch_thread_save(thread->tid, &call->saved);
+	if (ret)
+		return thread_failed(call, ret, "save the registers of", err);
+	arch_build_signal_frame(&call->saved, sigreturn, frame, &len,
+				&call->frame);
+	return memory_write(memory, call->frame, frame, len, err);
+}
+
+/* Until the borrowed thread stops; what else stops goes on. */
+static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
+			 struct upatch_error *err)
+{
+	struct thread *thread = call->thread;
+
+	while (thread->run == THREAD_RUNS) {
+		struct thread *other = tracer_next(call->tracer, deadline_ns);
+
+		if (!other)
+			return error_set(
+				err, UPATCH_ERROR_TIMED_OUT, 0,
+				"thread %d of process %d, which was borrowed to enter it, has not come back",
+				thread->tid, call->tracer->pid);
+		if (other == thread)
+			break;
+		/* The agent, or a thread that others created. */
+		if (other->is_new)
+			tracer_release(call->tracer, other);
+		else
+			tracer_resume(other);
+	}
+	if (thread->run == THREAD_GONE || call->tracer->exited)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "process %d ended", call->tracer->pid);
+	return 0;
+}
+
+/* Looks at a system call stop; true: the call has returned. */
+static bool note_syscall(struct remote_call *call, struct arch_regs *regs,
+			 int64_t *last)
+{
+	struct __ptrace_syscall_info info = { 0 };
+	pid_t tid = call->thread->tid;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) <=
+		    0 ||
+	    arch_regs_read(tid, regs))
+		return false;
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+		*last = info.exit.rval;
+	return info.op == PTRACE_SYSCALL_INFO_ENTRY &&
+	       arch_at_sigreturn(regs, call->frame);
+}
+
+/*
+ * Registers first, mask second: if we are killed in between, the call runs
+ * with the thread's own mask and comes back; the other way round the thread
+ * would stay deaf.
+ */
+static int enter(struct remote_call *call, upatch_addr_t function,
+		 const uint64_t args[6], struct upatch_error *err)
+{
+	struct arch_regs regs = call->saved.regs;
+	uint64_t mask = blocked_signals;
+	int ret;
+
+	arch_prepare_call(&regs, function, args, call->frame);
+	ret = arch_regs_write(call->thread->tid, &regs);
+	if (ret)
+		return thread_failed(call, ret, "set the registers of", err);
+	call->on_frame = true;
+	if (ptrace(PTRACE_SETSIGMASK, call->thread->tid, (void *)sizeof(mask),
+		   &mask))
+		return thread_failed(call, -errno, "block the signals of", err);
+	return 0;
+}
+
+int remote_call_run(struct remote_call *call, upatch_addr_t function,
+		    const uint64_t args[6], uint64_t deadline_ns,
+		    struct arch_regs *ret_regs, int64_t *ret_last,
+		    struct upatch_error *err)
+{
+	int64_t last = 0;
+	int ret = enter(call, function, args, err);
+
+	if (ret)
+		return ret;
+	for (;;) {
+		struct arch_regs regs;
+
+		tracer_resume_to_syscall(call->thread);
+		ret = wait_for_stop(call, deadline_ns, err);
+		if (ret)
+			return ret;
+		if (call->thread->event == THREAD_EVENT_EXEC)
+			return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+					 "process %d has called execve",
+					 call->tracer->pid);
+		if (call->thread->event == THREAD_EVENT_SYSCALL &&
+		    note_syscall(call, &regs, &last)) {
+			*ret_regs = regs;
+			*ret_last = last;
+			return 0;
+		}
+	}
+}
+
+/*
+ * The thread stands at the entry of rt_sigreturn.  Step by step: first what
+ * rt_sigreturn would restore as well, then, in one call, registers that skip
+ * it and make an interrupted system call again; and once it is at a stop
+ * where the kernel restarts calls itself, the very registers it had.  To be
+ * killed between any two of these is harmless.
+ */
+static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
+		       struct upatch_error *err)
+{
+	struct thread *thread = call->thread;
+	struct arch_regs again = call->saved.regs;
+	int ret = arch_thread_restore_state(thread->tid, &call->saved);
+
+	if (ret)
+		return thread_failed(call, ret, "restore the state of", err);
+	if (arch_is_interrupted_call(&again))
+		arch_make_call_again(&again);
+	ret = arch_regs_write(thread->tid, &again);
+	if (ret)
+		return thread_failed(call, ret, "restore the registers of",
+				     err);
+	call->on_frame = false;
+	/* While it is stopped still, so that it runs no instruction. */
+	ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL);
+	tracer_resume(thread);
+	ret = wait_for_stop(call, deadline_ns, err);
+	if (ret)
+		return ret;
+	if (thread->event != THREAD_EVENT_INTERRUPT)
+		return 0;
+	ret = arch_regs_write(thread->tid, &call->saved.regs);
+	if (ret)
+		return thread_failed(call, ret, "restore the registers of",
+				     err);
+	return 0;
+}
+
+int remote_call_close(struct remote_call *call, uint64_t deadline_ns,
+		      struct upatch_error *err)
+{
+	if (!call->on_frame || call->thread->run != THREAD_STOPPED)
+		return 0;
+	return leave_frame(call, deadline_ns, err);
+}

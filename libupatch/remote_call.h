@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls in a borrowed thread.  From the first one on the thread stands on a
+ * signal frame of ours: whatever becomes of the controller, it returns by
+ * itself to where it was (arch_build_signal_frame).
+ */
+#ifndef UPATCH_REMOTE_CALL_H
+#define UPATCH_REMOTE_CALL_H
+
+#include "memory.h"
+#include "tracer.h"
+
+struct remote_call {
+	struct tracer *tracer;
+	struct thread *thread;
+	const struct memory *memory;
+	upatch_addr_t frame;
+	bool on_frame; /* the thread has left its own work */
+	struct arch_saved_thread saved;
+};
+
+/*
+ * Borrows a stopped thread; nothing is changed yet but dead stack below it.
+ * `sigreturn` is the address of __restore_rt in the target's C library.
+ */
+UPATCH_MUST_CHECK int
+remote_call_open(struct remote_call *call, struct tracer *tracer,
+		 struct thread *thread, const struct memory *memory,
+		 upatch_addr_t sigreturn, struct upatch_error *err);
+
+/*
+ * Runs function(args…) in the thread; its signals stay pending meanwhile.
+ * *ret_regs are those at its return.  *ret_last is the result of the last
+ * system call that it made (0: it made none).  After a failure the thread is
+ * on its way back by itself, or gone.
+ */
+UPATCH_MUST_CHECK int
+remote_call_run(struct remote_call *call, upatch_addr_t function,
+		const uint64_t args[6], uint64_t deadline_ns,
+		struct arch_regs *ret_regs, int64_t *ret_last,
+		struct upatch_error *err);
+
+/*
+ * Gives the thread its own state back, to the last register, and leaves it
+ * stopped where it was found.
+ */
+UPATCH_MUST_CHECK int remote_call_close(struct remote_call *call,
+					uint64_t deadline_ns,
+					struct upatch_error *err);
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* A copy of the runtime's state, taken from outside. */
+#include "view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dynamic.h"
+
+/* More than any process has; a longer list is a damaged one. */
+#define LIST_MAX   1000000
+#define STRING_MAX 4096
+#define READ_TRIES 100
+
+static upatch_addr_t find_symbol(const struct memory *memory,
+				 const struct module *module, const char *name)
+{
+	const struct dynamic_place place = {
+		.dynamic = module->dynamic,
+		.bias = module->bias,
+		.start = module->start,
+		.end = module->end,
+	};
+
+	return dynamic_find_symbol(memory, &place, name);
+}
+
+int view_find_state(const struct memory *memory, const struct modules *modules,
+		    upatch_addr_t *ret_addr, struct upatch_error *err)
+{
+	const struct module *runtime = modules_find_name(modules, RT_SONAME);
+	upatch_addr_t addr = 0;
+
+	if (runtime) {
+		addr = find_symbol(memory, runtime, RT_STATE_SYMBOL);
+		if (!addr)
+			return error_set(err, UPATCH_ERROR_CONFLICT, 0,
+					 "'%s' in process %d has no symbol %s",
+					 runtime->path, memory->pid,
+					 RT_STATE_SYMBOL);
+	}
+	*ret_addr = addr;
+	return 0;
+}
+
+static int read_string(const struct memory *memory, rt_addr_t addr,
+		       char **ret_string, struct upatch_error *err)
+{
+	char buf[STRING_MAX];
+	char *string = NULL;
+	int ret;
+
+	if (addr) {
+		ret = memory_read_string(memory, addr, buf, sizeof(buf), err);
+		if (ret)
+			return ret;
+		string = strdup(buf);
+		if (!string)
+			return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+					 "out of memory");
+	}
+	*ret_string = string;
+	return 0;
+}
+
+/* One more, zeroed, at the end of an array. */
+static void *append(void *array, size_t *count, size_t size,
+		    struct upatch_error *err)
+{
+	void **base = array;
+	char *grown;
+
+	if (*count >= LIST_MAX) {
+		error_set(
+			err, UPATCH_ERROR_SYSTEM, 0,
+			"the runtime's state is damaged: a list does not end");
+		return NULL;
+	}
+	if ((*count & (*count - 1)) == 0) {
+		grown = realloc(*base, (*count ? 2 * *count : 1) * size);
+		if (!grown) {
+			error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				  "out of memory");
+			return NULL;
+		}
+		*base = grown;
+	}
+	grown = *base;
+	return memset(grown + (*count)++ * size, 0, size);
+}
+
+static int read_funcs(const struct memory *memory, struct view_object *object,
+		      struct upatch_error *err)
+{
+	object->funcs =
+		calloc(object->rt.func_count + 1, sizeof(*object->funcs));
+	if (!object->funcs)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	for (uint32_t i = 0; i < object->rt.func_count; i++) {
+		struct view_func *func = &object->funcs[i];
+		int ret;
+
+		func->addr = object->rt.funcs + i * sizeof(func->rt);
+		ret = memory_read(memory, func->addr, &func->rt,
+				  sizeof(func->rt), err);
+		if (!ret)
+			ret = read_string(memory, func->rt.name, &func->name,
+					  err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int read_objects(const struct memory *memory, struct view_patch *patch,
+			struct upatch_error *err)
+{
+	patch->objects =
+		calloc(patch->rt.object_count + 1, sizeof(*patch->objects));
+	if (!patch->objects)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	for (uint32_t i = 0; i < patch->rt.object_count; i++) {
+		struct view_object *object = &patch->objects[i];
+		int ret =
+			memory_read(memory,
+				    patch->rt.objects + i * sizeof(object->rt),
+				    &object->rt, sizeof(object->rt), err);
+
+		if (!ret)
+			ret = read_string(memory, object->rt.name,
+					  &object->name, err);
+		if (!ret && object->rt.func_count > LIST_MAX)
+			ret = error_set(err, UPATCH_ERROR_SYSTEM, 0,
+					"the runtime's state is damaged");
+		if (!ret)
+			ret = read_funcs(memory, object, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int read_patches(const struct memory *memory, struct view *view,
+			struct upatch_error *err)
+{
+	rt_addr_t addr = view->state.patches;
+
+	while (addr) {
+		struct view_patch *patch =
+			append(&view->patches, &view->patch_count,
+			       sizeof(*patch), err);
+		int ret;
+
+		if (!patch)
+			return UPATCH_ERROR_NO_MEMORY;
+		patch->addr = addr;
+		ret = memory_read(memory, addr, &patch->rt, sizeof(patch->rt),
+				  err);
+		if (!ret && patch->rt.object_count > LIST_MAX)
+			ret = error_set(err, UPATCH_ERROR_SYSTEM, 0,
+					"the runtime's state is damaged");
+		if (ret) {
+			patch->rt.object_count = 0;
+			return ret;
+		}
+		patch->rt.name[sizeof(patch->rt.name) - 1] = '\0';
+		ret = read_string(memory, patch->rt.file, &patch->file, err);
+		if (!ret)
+			ret = read_objects(memory, patch, err);
+		if (ret)
+			return ret;
+		addr = patch->rt.next;
+	}
+	return 0;
+}
+
+static int read_sites(const struct memory *memory, struct view *view,
+		      struct upatch_error *err)
+{
+	rt_addr_t addr = view->state.sites;
+
+	while (addr) {
+		struct view_site *site = append(&view->sites, &view->site_count,
+						sizeof(*site), err);
+		int ret;
+
+		if (!site)
+			return UPATCH_ERROR_NO_MEMORY;
+		site->addr = addr;
+		ret = memory_read(memory, addr, &site->rt, sizeof(site->rt),
+				  err);
+		if (ret)
+			return ret;
+		if (site->rt.range_count > RT_RANGES)
+			site->rt.range_count = RT_RANGES;
+		if (site->rt.twin_count > RT_TWINS)
+			site->rt.twin_count = RT_TWINS;
+		addr = site->rt.next;
+	}
+	return 0;
+}
+
+static int read_areas(const struct memory *memory, struct view *view,
+		      struct upatch_error *err)
+{
+	rt_addr_t addr = view->state.areas;
+
+	while (addr) {
+		struct view_area *area = append(&view->areas, &view->area_count,
+						sizeof(*area), err);
+		int ret;
+
+		if (!area)
+			return UPATCH_ERROR_NO_MEMORY;
+		area->addr = addr;
+		ret = memory_read(memory, addr, &area->rt, sizeof(area->rt),
+				  err);
+		if (ret)
+			return ret;
+		addr = area->rt.next;
+	}
+	return 0;
+}
+
+static int read_head(const struct memory *memory, upatch_addr_t addr,
+		     struct rt_state *state, struct upatch_error *err)
+{
+	int ret = memory_read(memory, addr, state, sizeof(*state), err);
+
+	if (ret)
+		return ret;
+	if (state->magic == RT_MAGIC && state->version == RT_VERSION &&
+	    state->size == sizeof(*state))
+		return 0;
+	if (state->magic != RT_MAGIC)
+		return error_set(
+			err, UPATCH_ERROR_BUSY, 0,
+			"the runtime in process %d has not started yet",
+			memory->pid);
+	return error_set(
+		err, UPATCH_ERROR_CONFLICT, 0,
+		"process %d has a runtime of layout %u, this upatch knows layout %u",
+		memory->pid, state->version, RT_VERSION);
+}
+
+static int try_read(const struct memory *memory, upatch_addr_t addr,
+		    struct view *view, bool *ret_torn, struct upatch_error *err)
+{
+	uint32_t seq;
+	int ret = read_head(memory, addr, &view->state, err);
+
+	if (ret)
+		return ret;
+	if (!(view->state.seq & 1)) {
+		ret = read_patches(memory, view, err);
+		if (!ret)
+			ret = read_sites(memory, view, err);
+		if (!ret)
+			ret = read_areas(memory, view, err);
+	}
+	if (memory_read_some(memory, addr + offsetof(struct rt_state, seq),
+			     &seq, sizeof(seq)) != sizeof(seq))
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "process %d ended", memory->pid);
+	*ret_torn = (view->state.seq & 1) || seq != view->state.seq;
+	return *ret_torn ? 0 : ret;
+}
+
+int view_read(const struct memory *memory, upatch_addr_t state_addr,
+	      struct view *ret_view, struct upatch_error *err)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		struct view view = { 0 };
+		bool torn = false;
+		int ret = try_read(memory, state_addr, &view, &torn, err);
+
+		if (!ret && !torn) {
+			*ret_view = view;
+			return 0;
+		}
+		view_free(&view);
+		if (ret)
+			return ret;
+	}
+	return error_set(err, UPATCH_ERROR_BUSY, 0,
+			 "the runtime's state in process %d keeps changing",
+			 memory->pid);
+}
+
+static void free_object(struct view_object *object)
+{
+	for (uint32_t i = 0; object->funcs && i < object->rt.func_count; i++)
+		free(object->funcs[i].name);
+	free(object->funcs);
+	free(object->name);
+}
+
+void view_free(struct view *view)
+{
+	for (size_t i = 0; i < view->patch_count; i++) {
+		struct view_patch *patch = &view->patches[i];
+
+		for (uint32_t j = 0;
+		     patch->objects && j < patch->rt.object_count; j++)
+			free_object(&patch->objects[j]);
+		free(patch->objects);
+		free(patch->file);
+	}
+	free(view->patches);
+	free(view->sites);
+	free(view->areas);
+	memset(view, 0, sizeof(*view));
+}
+
+bool view_is_listed(const struct view_patch *patch)
+{
+	switch (patch->rt.state) {
+	case RT_PATCH_INIT:
+	case RT_PATCH_PATCHING:
+	case RT_PATCH_ENABLED:
+	case RT_PATCH_UNPATCHING:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct view_patch *view_find_patch(const struct view *view, const char *name)
+{
+	struct view_patch *patch;
+
+	view_for_each(patch, view->patches, view->patch_count)
+	{
+		if (view_is_listed(patch) && !strcmp(patch->rt.name, name))
+			return patch;
+	}
+	return NULL;
+}
+
+struct view_patch *view_find_patch_addr(const struct view *view, rt_addr_t addr)
+{
+	struct view_patch *patch;
+
+	view_for_each(patch, view->patches, view->patch_count)
+	{
+		if (patch->addr == addr)
+			return patch;
+	}
+	return NULL;
+}
+
+struct view_site *view_find_site(const struct view *view, uint64_t addr)
+{
+	struct view_site *site;
+
+	view_for_each(site, view->sites, view->site_count)
+	{
+		if (site->rt.addr == addr)
+			return site;
+	}
+	return NULL;
+}
+
+struct view_func *view_find_func(const struct view *view, rt_addr_t addr,
+				 struct view_patch **ret_patch)
+{
+	struct view_patch *patch;
+
+	view_for_each(patch, view->patches, view->patch_count)
+	{
+		for (uint32_t i = 0; i < patch->rt.object_count; i++) {
+			const struct view_object *object = &patch->objects[i];
+			uint64_t offset = addr - object->rt.funcs;
+			uint64_t index = offset / sizeof(struct rt_func);
+
+			if (addr < object->rt.funcs ||
+			    index >= object->rt.func_count)
+				continue;
+			if (ret_patch)
+				*ret_patch = patch;
+			return &object->funcs[index];
+		}
+	}
+	return NULL;
+}
