@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* upatch_check: would a patch apply?  Every problem, not only the first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "operation.h"
+#include "plan.h"
+
+struct check {
+	struct upatch_check public;
+	struct plan plan;
+	struct upatch_check_func *funcs;
+};
+
+void upatch_check_free(struct upatch_check *public)
+{
+	struct check *check = (struct check *)public;
+
+	if (!check)
+		return;
+	plan_free(&check->plan);
+	free(check->funcs);
+	free(check);
+}
+
+static void fill_func(const struct plan *plan, const struct plan_func *func,
+		      struct upatch_check_func *entry)
+{
+	*entry = (struct upatch_check_func){
+		.object = plan->objects[func->object].declared->name,
+		.name = func->declared->old_name,
+		.sympos = func->symbol.sympos,
+		.addr = func->symbol.addr,
+		.size = func->symbol.size,
+		.shielded = func->shielded,
+		.shield_reason =
+			func->shielded
+				? "it calls nothing unknown: its callers may rely on the registers that it leaves alone"
+				: NULL,
+		.aliases = (const char *const *)func->aliases,
+	};
+}
+
+static int publish(struct check *check, struct upatch_error *err)
+{
+	const struct plan *plan = &check->plan;
+	struct upatch_check *public = &check->public;
+
+	check->funcs = calloc(plan->func_count + 1, sizeof(*check->funcs));
+	if (!check->funcs)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	for (size_t i = 0; i < plan->func_count; i++) {
+		/* One that was not found is among the problems. */
+		if (!plan->funcs[i].symbol.addr)
+			continue;
+		fill_func(plan, &plan->funcs[i],
+			  &check->funcs[public->func_count++]);
+	}
+	public->funcs = check->funcs;
+	public->problems = (const char *const *)plan->findings.problems;
+	public->problem_codes = plan->findings.codes;
+	public->problem_count = plan->findings.problem_count;
+	public->notes = (const char *const *)plan->findings.notes;
+	public->note_count = plan->findings.note_count;
+	return 0;
+}
+
+static int check_target(struct process *process,
+			const struct upatch_patch_file *file, struct plan *plan,
+			struct upatch_error *err)
+{
+	struct view view = { 0 };
+	int ret = process_refresh(process, err);
+
+	if (!ret && process->state_addr)
+		ret = view_read(&process->memory, process->state_addr, &view,
+				err);
+	if (!ret)
+		ret = plan_make(process, process->state_addr ? &view : NULL,
+				file, plan, err);
+	view_free(&view);
+	return ret;
+}
+
+int upatch_check(const struct upatch_patch_file *file,
+		 struct upatch_target *target, const char *elf_path,
+		 struct upatch_check **ret_check, struct upatch_error *err)
+{
+	struct check *check = calloc(1, sizeof(*check));
+	int ret = 0;
+
+	if (!check)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	if (target)
+		ret = check_target(&target->process, file, &check->plan, err);
+	else if (elf_path)
+		ret = plan_make_for_file(elf_path, file, &check->plan, err);
+	if (!ret)
+		ret = publish(check, err);
+	if (ret) {
+		upatch_check_free(&check->public);
+		return ret;
+	}
+	*ret_check = &check->public;
+	return 0;
+}

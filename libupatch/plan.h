@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What applying a patch to a target means: which objects are there, which
+ * function is meant by each name, and whether its code can be redirected.
+ * Made by reading alone.
+ */
+#ifndef UPATCH_PLAN_H
+#define UPATCH_PLAN_H
+
+#include "arch/arch.h"
+#include "arch/clobber.h"
+#include "findings.h"
+#include "object_code.h"
+#include "patch_file.h"
+#include "process.h"
+#include "view.h"
+
+struct plan_func {
+	uint32_t object, index; /* in the patch */
+	const struct patch_func *declared;
+	const struct module *module;
+	struct symbol symbol;
+	struct arch_entry entry;
+	struct rt_range ranges[RT_RANGES]; /* of the original */
+	uint32_t range_count;
+	struct clobber old_clobber, new_clobber;
+	bool shielded;
+	struct clobber_set kept; /* by the shield */
+	char **aliases;		 /* NULL-terminated, or NULL */
+};
+
+struct plan_symbol {
+	uint32_t object, index;
+	upatch_addr_t addr;
+};
+
+struct plan_object {
+	const struct patch_object *declared;
+	const struct module *module; /* NULL: not loaded, or a file */
+};
+
+struct plan {
+	struct plan_object *objects;
+	size_t object_count;
+	struct plan_func *funcs;
+	size_t func_count;
+	struct plan_symbol *symbols;
+	size_t symbol_count;
+	struct findings findings;
+};
+
+/*
+ * Every problem found is in plan->findings; what is returned is only that the
+ * looking itself failed.  `view` is NULL for a target without a runtime.
+ * Release with plan_free, also after a failure.
+ */
+UPATCH_MUST_CHECK int plan_make(struct process *process,
+				const struct view *view,
+				const struct upatch_patch_file *file,
+				struct plan *plan, struct upatch_error *err);
+/*
+ * The same for an executable or library that is not loaded: addresses are
+ * those in the file.  The patch's other objects are not looked at.
+ */
+UPATCH_MUST_CHECK int plan_make_for_file(const char *path,
+					 const struct upatch_patch_file *file,
+					 struct plan *plan,
+					 struct upatch_error *err);
+void plan_free(struct plan *plan);
+
+#endif
