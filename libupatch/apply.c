@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* upatch_apply: from a patch file to a running patch. */
+#include <stdio.h>
+#include <string.h>
+
+#include "drive.h"
+#include "install.h"
+#include "operation.h"
+#include "patch_file.h"
+#include "plan.h"
+
+struct application {
+	struct operation operation;
+	const struct upatch_patch_file *file;
+	struct plan plan;
+	rt_addr_t patch; /* the rt_patch; 0: not loaded */
+};
+
+static int check_no_transition(const struct operation *operation,
+			       struct upatch_error *err)
+{
+	const struct view *view = &operation->view;
+	const struct view_patch *patch =
+		view_find_patch_addr(view, view->state.transition.patch);
+
+	if (!patch)
+		return 0;
+	return error_set(
+		err, UPATCH_ERROR_BUSY, 0,
+		"the transition of patch '%s' is still running in process %d",
+		patch->rt.name, operation->process->pid);
+}
+
+/* Another operator may have been at work since the plan was made. */
+static int check_again(const struct application *application,
+		       struct upatch_error *err)
+{
+	const struct operation *operation = &application->operation;
+	const char *name = patch_file_model(application->file)->name;
+	int ret = check_no_transition(operation, err);
+
+	if (ret)
+		return ret;
+	if (view_find_patch(&operation->view, name))
+		return error_set(
+			err, UPATCH_ERROR_CONFLICT, 0,
+			"a patch named '%s' is applied to process %d already",
+			name, operation->process->pid);
+	return 0;
+}
+
+static int load(struct application *application, struct upatch_error *err)
+{
+	struct operation *operation = &application->operation;
+	const struct upatch_info *info =
+		upatch_patch_file_info(application->file);
+	struct rt_request request = {
+		.type = RT_LOAD,
+		.load.seq = (uint32_t)operation->view.state.log_next,
+	};
+	struct rt_reply reply;
+	int ret;
+
+	operation_progress(operation, UPATCH_STEP_LOAD);
+	if ((size_t)snprintf(request.load.path, sizeof(request.load.path), "%s",
+			     info->path) >= sizeof(request.load.path))
+		return error_set(err, UPATCH_ERROR_BAD_PATCH, 0,
+				 "the path of the patch is too long");
+	ret = channel_request(&operation->channel, &request,
+			      patch_file_memfd(application->file),
+			      operation->deadline_ns + 1000000000UL, &reply,
+			      "load the patch", err);
+	if (!ret)
+		application->patch = reply.value;
+	else if (err && reply.result && reply.text[0])
+		err->code = UPATCH_ERROR_BAD_PATCH;
+	return ret;
+}
+
+static int prepare(struct application *application, struct upatch_error *err)
+{
+	struct operation *operation = &application->operation;
+	const struct view_patch *patch;
+	int ret = operation_look(operation, err);
+
+	if (ret)
+		return ret;
+	patch = view_find_patch_addr(&operation->view, application->patch);
+	if (!patch)
+		return error_set(
+			err, UPATCH_ERROR_SYSTEM, 0,
+			"the patch is not among those that process %d has loaded",
+			operation->process->pid);
+	return install_prepare(operation->process, &operation->channel,
+			       &operation->view, patch, application->file,
+			       &application->plan,
+			       operation->deadline_ns + 10000000000UL, err);
+}
+
+static const char *object_text(const struct patch_model *model, uint32_t index)
+{
+	if (index >= model->object_count || !model->objects[index].name)
+		return "the main executable";
+	return model->objects[index].name;
+}
+
+static int enable(struct application *application, struct upatch_error *err)
+{
+	struct operation *operation = &application->operation;
+	const struct rt_request request = {
+		.type = RT_ENABLE,
+		.patch = application->patch,
+	};
+	struct rt_reply reply = { .object = UINT32_MAX };
+	int ret = channel_request(&operation->channel, &request, -1,
+				  operation->deadline_ns + 10000000000UL,
+				  &reply, "enable the patch", err);
+
+	if (ret && reply.object != UINT32_MAX)
+		return error_set(err, UPATCH_ERROR_REFUSED, -reply.result,
+				 "pre_patch of %s refused the patch",
+				 object_text(patch_file_model(
+						     application->file),
+					     reply.object));
+	return ret;
+}
+
+/* Whatever has been done, in reverse; what fails is added to the message. */
+static int undo(struct application *application, struct upatch_error *err)
+{
+	struct operation *operation = &application->operation;
+	const struct view_patch *patch;
+	struct upatch_error problem;
+	int ret;
+
+	if (!application->patch || operation->channel.fd < 0)
+		return 0;
+	ret = operation_look(operation, &problem);
+	if (!ret) {
+		patch = view_find_patch_addr(&operation->view,
+					     application->patch);
+		/* A transition that runs is no failure to undo. */
+		if (!patch || patch->rt.state == RT_PATCH_PATCHING ||
+		    patch->rt.state == RT_PATCH_ENABLED)
+			return 0;
+		if (patch->rt.state == RT_PATCH_INIT)
+			ret = operation_tell(operation, RT_CANCEL,
+					     application->patch,
+					     "cancel the patch", &problem);
+	}
+	if (!ret)
+		ret = operation_tell(operation, RT_UNLOAD, application->patch,
+				     "unload the patch", &problem);
+	if (ret && ret != UPATCH_ERROR_NO_TARGET) {
+		error_append(err, "%s", problem.message);
+		if (err)
+			err->code = UPATCH_ERROR_TARGET_DAMAGED;
+	}
+	return ret;
+}
+
+static int touch_target(struct application *application,
+			struct upatch_error *err)
+{
+	const struct drive drive = { 0 };
+	struct operation *operation = &application->operation;
+	int ret = operation_enter(operation, err);
+
+	if (!ret)
+		ret = check_again(application, err);
+	if (!ret)
+		ret = load(application, err);
+	if (!ret)
+		ret = prepare(application, err);
+	if (!ret)
+		ret = enable(application, err);
+	if (!ret)
+		ret = drive_transition(operation, &drive, err);
+	if (ret)
+		(void)undo(application, err);
+	return ret;
+}
+
+static int apply(struct application *application, struct upatch_error *err)
+{
+	struct operation *operation = &application->operation;
+	int ret = check_no_transition(operation, err);
+
+	if (!ret)
+		ret = plan_make(operation->process,
+				operation->process->state_addr
+					? &operation->view
+					: NULL,
+				application->file, &application->plan, err);
+	if (!ret)
+		ret = findings_report(&application->plan.findings, err);
+	operation->result.func_count =
+		(unsigned int)application->plan.func_count;
+	if (ret || operation->options.dry_run)
+		return ret;
+	return touch_target(application, err);
+}
+
+int upatch_apply(struct upatch_target *target,
+		 const struct upatch_patch_file *file,
+		 const struct upatch_options *options,
+		 struct upatch_result *ret_result, struct upatch_error *err)
+{
+	struct application application = { .file = file };
+	struct upatch_error local = { 0 };
+	int ret =
+		operation_open(&application.operation, target, options, &local);
+
+	snprintf(application.operation.result.patch,
+		 sizeof(application.operation.result.patch), "%s",
+		 patch_file_model(file)->name);
+	if (!ret)
+		ret = apply(&application, &local);
+	if (ret)
+		ret = local.code;
+	operation_close(&application.operation);
+	plan_free(&application.plan);
+	if (ret && err)
+		*err = local;
+	if (!ret && ret_result)
+		*ret_result = application.operation.result;
+	return ret;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* The one stop of all threads, while entry bytes are written. */
+#include "barrier.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "examine.h"
+#include "stack_scan.h"
+
+#define STOP_TIMEOUT_NS 200000000UL
+#define RETRY_PAUSE_NS	1000000UL
+
+struct write {
+	const struct rt_site *site;
+	upatch_addr_t addr;
+	uint8_t new_bytes[ARCH_JUMP_LEN];
+	uint8_t old_bytes[ARCH_JUMP_LEN];
+};
+
+struct barrier {
+	struct process *process;
+	struct tracer *tracer;
+	enum barrier_action action;
+	struct write *writes;
+	size_t write_count;
+	/* the bytes that must not be in the middle of being executed */
+	struct addr_range *inside;
+	struct scan_values inside_values;
+	struct examine_buffer buffer;
+};
+
+enum outcome {
+	WRITTEN,
+	TRY_AGAIN,
+	FAILED
+};
+
+static bool is_wanted(const struct rt_site *site, enum barrier_action action)
+{
+	if (action == BARRIER_INSTALL)
+		return site->state == RT_SITE_PREPARED && site->top;
+	return site->state != RT_SITE_IDLE && !site->top;
+}
+
+static int prepare(struct barrier *barrier, const struct view *view,
+		   struct upatch_error *err)
+{
+	const struct view_site *entry;
+	size_t inside_count;
+
+	barrier->writes = calloc(view->site_count + 1, sizeof(struct write));
+	barrier->inside =
+		calloc(view->site_count + 1, sizeof(struct addr_range));
+	if (!barrier->writes || !barrier->inside)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	view_for_each(entry, view->sites, view->site_count)
+	{
+		const struct rt_site *site = &entry->rt;
+		struct write *write = &barrier->writes[barrier->write_count];
+		struct addr_range *inside =
+			&barrier->inside[barrier->write_count];
+		int ret;
+
+		if (!is_wanted(site, barrier->action))
+			continue;
+		write->site = site;
+		write->addr = site->addr + site->jump_offset;
+		inside->start = write->addr + 1;
+		inside->end = write->addr + ARCH_JUMP_LEN;
+		if (barrier->action == BARRIER_INSTALL)
+			arch_emit_jump(write->new_bytes, write->addr,
+				       site->code);
+		else
+			memcpy(write->new_bytes,
+			       site->bytes + site->jump_offset, ARCH_JUMP_LEN);
+		ret = memory_read(&barrier->process->memory, write->addr,
+				  write->old_bytes, ARCH_JUMP_LEN, err);
+		if (ret)
+			return ret;
+		barrier->write_count++;
+	}
+	inside_count = stack_scan_sort(barrier->inside, barrier->write_count);
+	stack_scan_init(&barrier->inside_values, barrier->inside, inside_count);
+	return 0;
+}
+
+/*
+ * Newborn threads report by themselves and are waited for as well.  False:
+ * somebody did not stop in time; *ret_tid tells who.
+ */
+static bool stop_all(struct barrier *barrier, pid_t *ret_tid)
+{
+	struct tracer *tracer = barrier->tracer;
+	uint64_t deadline = tracer_now_ns() + STOP_TIMEOUT_NS;
+	size_t running;
+
+	for (size_t i = 0; i < tracer->count; i++)
+		tracer_interrupt(tracer->threads[i]);
+	do {
+		running = 0;
+		for (size_t i = 0; i < tracer->count; i++) {
+			if (tracer->threads[i]->run != THREAD_RUNS)
+				continue;
+			running++;
+			*ret_tid = tracer->threads[i]->tid;
+		}
+		if (running && !tracer_next(tracer, deadline))
+			return tracer_count(tracer) == 0;
+	} while (running);
+	return true;
+}
+
+static void resume_all(struct barrier *barrier)
+{
+	for (size_t i = 0; i < barrier->tracer->count; i++)
+		tracer_resume(barrier->tracer->threads[i]);
+}
+
+static const struct rt_site *site_around(const struct barrier *barrier,
+					 upatch_addr_t pc)
+{
+	for (size_t i = 0; i < barrier->write_count; i++) {
+		const struct write *write = &barrier->writes[i];
+
+		if (pc > write->addr && pc < write->addr + ARCH_JUMP_LEN)
+			return write->site;
+	}
+	return NULL;
+}
+
+/* The copy of the instruction that the thread is about to execute. */
+static bool find_twin(const struct rt_site *site, upatch_addr_t pc,
+		      upatch_addr_t *ret_twin)
+{
+	for (size_t i = 0; i < site->twin_count; i++) {
+		if (site->addr + site->twins[i].from != pc)
+			continue;
+		*ret_twin = site->original + site->twins[i].to;
+		return true;
+	}
+	return false;
+}
+
+static enum outcome move_to_twin(struct barrier *barrier, struct thread *thread,
+				 struct arch_regs *regs,
+				 struct upatch_error *err)
+{
+	upatch_addr_t pc = arch_regs_pc(regs), twin;
+	const struct rt_site *site = site_around(barrier, pc);
+	int ret;
+
+	if (!site)
+		return WRITTEN;
+	if (!find_twin(site, pc, &twin)) {
+		error_set(
+			err, UPATCH_ERROR_MISMATCH, 0,
+			"thread %d is at 0x%lx, in the middle of an instruction",
+			thread->tid, pc);
+		return FAILED;
+	}
+	arch_regs_set_pc(regs, twin);
+	ret = arch_regs_write(thread->tid, regs);
+	if (ret)
+		error_set(err, error_code_of_errno(-ret), -ret,
+			  "cannot move thread %d to the relocated code",
+			  thread->tid);
+	return ret ? FAILED : WRITTEN;
+}
+
+/*
+ * A handler's frame holds the address that it interrupted: the handler would
+ * return into the jump.  It is over soon; a look into the frame alone cannot
+ * tell such a word from a stale one.
+ */
+static enum outcome check_thread(struct barrier *barrier, struct thread *thread,
+				 struct upatch_error *err)
+{
+	struct stack_thread stack;
+	struct arch_regs regs;
+	size_t offset;
+
+	if (tracer_registers(thread, &regs))
+		return WRITTEN; /* killed meanwhile */
+	if (barrier->action == BARRIER_REMOVE)
+		return WRITTEN;
+	if (!examine_copy(barrier->process, thread->tid, &regs,
+			  &barrier->buffer, false, &stack, NULL) &&
+	    stack_scan_find(&barrier->inside_values, &stack.copy, 0, &offset)) {
+		error_set(
+			err, UPATCH_ERROR_TIMED_OUT, 0,
+			"thread %d is in a signal handler that interrupted the first instructions of a function to be patched",
+			thread->tid);
+		return TRY_AGAIN;
+	}
+	return move_to_twin(barrier, thread, &regs, err);
+}
+
+static enum outcome check_all(struct barrier *barrier, struct upatch_error *err)
+{
+	for (size_t i = 0; i < barrier->tracer->count; i++) {
+		struct thread *thread = barrier->tracer->threads[i];
+		enum outcome outcome;
+
+		if (thread->run != THREAD_STOPPED &&
+		    thread->run != THREAD_JOB_STOPPED)
+			continue;
+		outcome = check_thread(barrier, thread, err);
+		if (outcome != WRITTEN)
+			return outcome;
+	}
+	return WRITTEN;
+}
+
+static enum outcome write_all(struct barrier *barrier, struct upatch_error *err)
+{
+	const struct memory *memory = &barrier->process->memory;
+
+	for (size_t i = 0; i < barrier->write_count; i++) {
+		const struct write *write = &barrier->writes[i];
+		struct upatch_error undo;
+
+		if (!memory_write(memory, write->addr, write->new_bytes,
+				  ARCH_JUMP_LEN, err))
+			continue;
+		while (i-- > 0) {
+			const struct write *done = &barrier->writes[i];
+
+			if (!memory_write(memory, done->addr, done->old_bytes,
+					  ARCH_JUMP_LEN, &undo))
+				continue;
+			error_append(err, "%s", undo.message);
+			if (err)
+				err->code = UPATCH_ERROR_TARGET_DAMAGED;
+		}
+		return FAILED;
+	}
+	return WRITTEN;
+}
+
+static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
+			     struct upatch_error *err)
+{
+	uint64_t begin = tracer_now_ns();
+	enum outcome outcome = TRY_AGAIN;
+	pid_t tid = 0;
+
+	if (stop_all(barrier, &tid)) {
+		outcome = check_all(barrier, err);
+		if (outcome == WRITTEN)
+			outcome = write_all(barrier, err);
+	} else {
+		error_set(err, UPATCH_ERROR_TIMED_OUT, 0,
+			  "thread %d of process %d does not stop", tid,
+			  barrier->tracer->pid);
+	}
+	resume_all(barrier);
+	*ret_ns = tracer_now_ns() - begin;
+	return outcome;
+}
+
+static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
+	       struct upatch_error *err)
+{
+	struct upatch_error problem = { 0 };
+	uint64_t pause_ns = RETRY_PAUSE_NS;
+
+	for (;;) {
+		enum outcome outcome;
+		int ret = process_refresh_maps(barrier->process, err);
+
+		if (ret)
+			return ret;
+		outcome = try_once(barrier, ret_ns, &problem);
+		if (outcome == WRITTEN)
+			return 0;
+		if (outcome == FAILED || tracer_now_ns() >= deadline_ns)
+			break;
+		tracer_serve(barrier->tracer, tracer_now_ns() + pause_ns);
+		pause_ns *= 2;
+	}
+	if (err)
+		*err = problem;
+	return problem.code;
+}
+
+int barrier_run(struct process *process, struct tracer *tracer,
+		const struct view *view, enum barrier_action action,
+		uint64_t deadline_ns, uint64_t *ret_ns,
+		struct upatch_error *err)
+{
+	struct barrier barrier = {
+		.process = process,
+		.tracer = tracer,
+		.action = action,
+	};
+	uint64_t ns = 0;
+	int ret = prepare(&barrier, view, err);
+
+	if (!ret && barrier.write_count)
+		ret = run(&barrier, deadline_ns, &ns, err);
+	if (!ret)
+		*ret_ns = ns;
+	examine_buffer_free(&barrier.buffer);
+	free(barrier.writes);
+	free(barrier.inside);
+	return ret;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Drives a transition to its end. */
+#include "drive.h"
+
+#include <string.h>
+
+#include "barrier.h"
+#include "leave.h"
+#include "mover.h"
+#include "sought.h"
+#include "traced.h"
+
+#define PROGRESS_NS 50000000UL
+
+struct driver {
+	struct operation *operation;
+	const struct drive *drive;
+	struct tracer *tracer;
+	uint64_t last_progress_ns;
+	bool was_reversed; /* by us, as the time was over */
+	bool was_left;
+	/* why, when it did not end as it was meant to */
+	struct upatch_error cause;
+};
+
+static bool wants_stop(const struct operation *operation)
+{
+	return operation->options.interrupted &&
+	       operation->options.interrupted(operation->options.user);
+}
+
+static void tell_progress(struct driver *driver, const struct mover *mover)
+{
+	struct operation *operation = driver->operation;
+	const struct blocking_thread *last = &mover->last_blocking;
+	const struct upatch_progress progress = {
+		.step = UPATCH_STEP_MOVE,
+		.thread_count = (unsigned int)mover->thread_count,
+		.moved_count = (unsigned int)mover->moved_count,
+		.blocking_tid = last->tid,
+		.blocking_function = last->function,
+	};
+	struct rt_request request = {
+		.type = RT_PROGRESS,
+		.progress.thread_count = (uint32_t)mover->thread_count,
+		.progress.moved_count = (uint32_t)mover->moved_count,
+	};
+	struct rt_reply reply;
+
+	operation->result.thread_count = (unsigned int)mover->thread_count;
+	(void)!channel_request(&operation->channel, &request, -1,
+			       tracer_now_ns() + 1000000000UL, &reply,
+			       "report progress", NULL);
+	if (operation->options.progress)
+		operation->options.progress(&progress, operation->options.user);
+}
+
+static bool stop_moving(struct mover *mover, void *user)
+{
+	struct driver *driver = user;
+	uint64_t now = tracer_now_ns();
+
+	if (now - driver->last_progress_ns >= PROGRESS_NS) {
+		driver->last_progress_ns = now;
+		tell_progress(driver, mover);
+	}
+	return !driver->was_reversed && wants_stop(driver->operation);
+}
+
+static int move(struct driver *driver, uint64_t deadline_ns,
+		struct upatch_error *err)
+{
+	struct operation *operation = driver->operation;
+	struct sought sought;
+	struct mover mover = {
+		.process = operation->process,
+		.tracer = driver->tracer,
+		.sought = &sought,
+		.stop = stop_moving,
+		.user = driver,
+	};
+	int ret = operation_look(operation, err);
+
+	if (ret)
+		return ret;
+	mover.moved_offset = operation->view.state.moved_offset;
+	mover.goal = operation->view.state.transition.reversed
+			     ? 0
+			     : operation->view.state.transition.id;
+	ret = sought_for_transition(operation->process, &operation->view,
+				    &sought, err);
+	if (ret)
+		return ret;
+	ret = mover_run(&mover, deadline_ns, err);
+	tell_progress(driver, &mover);
+	sought_free(&sought);
+	return ret;
+}
+
+static int reverse_after(struct driver *driver, struct upatch_error *err)
+{
+	struct operation *operation = driver->operation;
+	int ret;
+
+	driver->was_reversed = true;
+	operation_trace(operation, "%s; reversing", driver->cause.message);
+	ret = operation_tell(operation, RT_REVERSE, 0, "reverse the transition",
+			     err);
+	if (ret)
+		return ret;
+	ret = move(driver,
+		   tracer_now_ns() + operation->options.timeout_ms * 1000000UL +
+			   1000000000UL,
+		   err);
+	if (ret == UPATCH_ERROR_TIMED_OUT) {
+		driver->was_left = true;
+		error_prefix(err, "%s; it was turned around, but",
+			     driver->cause.message);
+	}
+	return ret;
+}
+
+static int force(struct driver *driver, struct upatch_error *err)
+{
+	return operation_tell(driver->operation, RT_FORCE, 0,
+			      "force the transition", err);
+}
+
+static int after_timeout(struct driver *driver, struct upatch_error *err)
+{
+	bool asked = wants_stop(driver->operation);
+
+	if (err)
+		driver->cause = *err;
+	if (asked) {
+		error_set(&driver->cause, UPATCH_ERROR_INTERRUPTED, 0,
+			  "interrupted");
+		return reverse_after(driver, err);
+	}
+	switch (driver->operation->options.on_timeout) {
+	case UPATCH_ON_TIMEOUT_FORCE:
+		return force(driver, err);
+	case UPATCH_ON_TIMEOUT_LEAVE:
+		driver->was_left = true;
+		return driver->cause.code;
+	case UPATCH_ON_TIMEOUT_REVERSE:
+	default:
+		return reverse_after(driver, err);
+	}
+}
+
+static int install(struct driver *driver, struct upatch_error *err)
+{
+	struct operation *operation = driver->operation;
+	int ret;
+
+	operation_progress(operation, UPATCH_STEP_INSTALL);
+	ret = barrier_run(operation->process, driver->tracer, &operation->view,
+			  BARRIER_INSTALL, operation->deadline_ns,
+			  &operation->result.barrier_ns, err);
+	if (!ret)
+		ret = operation_tell(operation, RT_INSTALLED, 0,
+				     "note that jumps are written", err);
+	return ret;
+}
+
+static int remove_idle(struct driver *driver, struct upatch_error *err)
+{
+	struct operation *operation = driver->operation;
+	uint64_t ns = 0;
+	int ret = operation_look(operation, err);
+
+	if (!ret)
+		ret = barrier_run(operation->process, driver->tracer,
+				  &operation->view, BARRIER_REMOVE,
+				  operation->deadline_ns + 1000000000UL, &ns,
+				  err);
+	if (!ret)
+		ret = operation_tell(operation, RT_REMOVED, 0,
+				     "note that jumps are removed", err);
+	if (ns)
+		operation->result.barrier_ns = ns;
+	return ret;
+}
+
+static int begin(struct driver *driver, struct upatch_error *err)
+{
+	struct operation *operation = driver->operation;
+	int ret = 0;
+
+	if (!driver->drive->is_running) {
+		ret = install(driver, err);
+		if (!ret)
+			ret = operation_tell(operation, RT_START, 0,
+					     "start the transition", err);
+	}
+	if (!ret && driver->drive->reverse)
+		ret = operation_tell(operation, RT_REVERSE, 0,
+				     "reverse the transition", err);
+	return ret;
+}
+
+/*
+ * From the seizing to the settling every thread stays traced: one that is
+ * born in between is caught before its first instruction.
+ */
+static int run_traced(struct tracer *tracer, void *user,
+		      struct upatch_error *err)
+{
+	struct driver *driver = user;
+	struct operation *operation = driver->operation;
+	int ret = operation_look(operation, err);
+
+	driver->tracer = tracer;
+	if (!ret)
+		ret = tracer_seize_all(tracer,
+				       (pid_t)operation->view.state.agent_tid,
+				       err);
+	if (!ret)
+		ret = begin(driver, err);
+	if (ret)
+		return ret;
+	operation_progress(operation, UPATCH_STEP_MOVE);
+	if (driver->drive->force)
+		ret = force(driver, err);
+	else
+		ret = move(driver, operation->deadline_ns, err);
+	if (ret == UPATCH_ERROR_TIMED_OUT)
+		ret = after_timeout(driver, err);
+	if (!ret)
+		ret = operation_tell(operation, RT_SETTLE, 0,
+				     "settle the transition", err);
+	if (!ret)
+		ret = remove_idle(driver, err);
+	return ret;
+}
+
+int drive_transition(struct operation *operation, const struct drive *drive,
+		     struct upatch_error *err)
+{
+	struct upatch_error local = { 0 };
+	struct driver driver = { .operation = operation, .drive = drive };
+	int ret = traced_run(operation->process->pid, run_traced, &driver,
+			     &local);
+
+	if (!ret) {
+		operation_progress(operation, UPATCH_STEP_FINISH);
+		ret = operation_tell(operation, RT_FINISH, 0,
+				     "finish the transition", &local);
+	}
+	if (!ret)
+		ret = operation_look(operation, &local);
+	if (!ret)
+		ret = leave_unload_leftovers(operation, &local);
+	if (!ret && driver.was_reversed) {
+		local = driver.cause;
+		ret = local.code;
+		error_append(&local,
+			     "the transition was turned around and undone");
+	} else if (ret == UPATCH_ERROR_TIMED_OUT && driver.was_left) {
+		error_append(&local, "the transition was left running");
+	}
+	if (ret && err)
+		*err = local;
+	return ret;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/* Gets everything ready in the target that a loaded patch needs. */
+#include "install.h"
+
+#include <string.h>
+
+#include "code_space.h"
+
+struct installer {
+	struct process *process;
+	struct channel *channel;
+	const struct view *view;
+	const struct view_patch *patch;
+	const struct plan *plan;
+	struct code_space space;
+	uint64_t deadline_ns;
+};
+
+static int request(struct installer *installer, struct rt_request *message,
+		   struct rt_reply *reply, const char *what,
+		   struct upatch_error *err)
+{
+	return channel_request(installer->channel, message, -1,
+			       installer->deadline_ns, reply, what, err);
+}
+
+/*
+ * A word that goes through an exported symbol must mean the patch's own one:
+ * a target that defines the same name would have been preferred.
+ */
+static int check_bindings(struct installer *installer,
+			  const struct patch_model *model,
+			  struct upatch_error *err)
+{
+	for (size_t i = 0; i < model->binding_count; i++) {
+		const struct patch_binding *binding = &model->bindings[i];
+		uint64_t bias = installer->patch->rt.bias;
+		uint64_t wanted = binding->is_null ? 0 : bias + binding->value;
+		uint64_t word;
+		int ret = memory_read(&installer->process->memory,
+				      bias + binding->addr, &word, sizeof(word),
+				      err);
+
+		if (ret)
+			return ret;
+		if (word != wanted)
+			return error_set(
+				err, UPATCH_ERROR_MISMATCH, 0,
+				"process %d defines '%s' too, which the patch means its own (make it static)",
+				installer->process->pid, binding->symbol);
+	}
+	return 0;
+}
+
+static int tell_objects(struct installer *installer, struct upatch_error *err)
+{
+	const struct plan *plan = installer->plan;
+
+	for (uint32_t i = 0; i < plan->object_count; i++) {
+		struct rt_request message = {
+			.type = RT_OBJECT,
+			.patch = installer->patch->addr,
+			.object = i,
+		};
+		struct rt_reply reply;
+		int ret;
+
+		if (!plan->objects[i].module)
+			continue;
+		ret = request(installer, &message, &reply, "name an object",
+			      err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int tell_symbols(struct installer *installer, struct upatch_error *err)
+{
+	const struct plan *plan = installer->plan;
+
+	for (size_t i = 0; i < plan->symbol_count; i++) {
+		struct rt_request message = {
+			.type = RT_SYMBOL,
+			.patch = installer->patch->addr,
+			.object = plan->symbols[i].object,
+			.index = plan->symbols[i].index,
+			.symbol.addr = plan->symbols[i].addr,
+		};
+		struct rt_reply reply;
+		int ret = request(installer, &message, &reply,
+				  "fill in a symbol", err);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- Sites ------------------------------------------------------------ */
+
+static struct arch_gate describe_gate(const struct installer *installer,
+				      upatch_addr_t code, upatch_addr_t words,
+				      upatch_addr_t transition)
+{
+	return (struct arch_gate){
+		.code = code,
+		.slot = words + offsetof(struct rt_gate_words, slot),
+		.source = words + offsetof(struct rt_gate_words, source),
+		.destination =
+			words + offsetof(struct rt_gate_words, destination),
+		.transition = transition,
+		.moved_offset = (int32_t)installer->view->state.moved_offset,
+	};
+}
+
+/* The word `decide` is constant and can be written with the code. */
+static int write_gate(struct installer *installer, const struct arch_gate *gate,
+		      uint8_t *code, size_t code_len, struct upatch_error *err)
+{
+	const struct memory *memory = &installer->process->memory;
+	uint64_t decide = arch_gate_decide(gate);
+	int ret = arch_emit_gate(gate, code, err);
+
+	if (!ret)
+		ret = memory_write(memory, gate->code, code, code_len, err);
+	if (!ret)
+		ret = memory_write(memory,
+				   gate->slot + offsetof(struct rt_gate_words,
+							 decide),
+				   &decide, sizeof(decide), err);
+	return ret;
+}
+
+static int emit_original(const struct plan_func *func, upatch_addr_t addr,
+			 uint8_t *buf, size_t *ret_len, struct rt_site *site,
+			 struct upatch_error *err)
+{
+	struct arch_twin twins[ARCH_TWINS_MAX];
+	size_t count;
+	int ret = arch_emit_original(&func->entry, addr, buf, ARCH_ORIGINAL_MAX,
+				     ret_len, twins, &count, err);
+
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < count; i++) {
+		site->twins[i].from = twins[i].from;
+		site->twins[i].to = twins[i].to;
+	}
+	site->twin_count = (uint8_t)count;
+	return 0;
+}
+
+/*
+ *	site->code              the gate
+ *	  + ARCH_GATE_LEN       the original, relocated
+ */
+static int write_site(struct installer *installer, const struct plan_func *func,
+		      struct rt_site *site, struct upatch_error *err)
+{
+	uint8_t code[ARCH_GATE_LEN + ARCH_ORIGINAL_MAX];
+	struct code_grant grant;
+	struct arch_gate gate;
+	size_t len;
+	int ret = code_space_take(&installer->space, func->symbol.addr,
+				  sizeof(code), sizeof(struct rt_gate_words),
+				  &grant, err);
+
+	if (ret)
+		return ret;
+	site->code = grant.code;
+	site->code_len = sizeof(code);
+	site->original = grant.code + ARCH_GATE_LEN;
+	site->words = grant.data;
+	memset(code, 0xcc, sizeof(code));
+	ret = emit_original(func, site->original, code + ARCH_GATE_LEN, &len,
+			    site, err);
+	if (ret)
+		return ret;
+	gate = describe_gate(installer, grant.code, grant.data,
+			     grant.transition);
+	return write_gate(installer, &gate, code, sizeof(code), err);
+}
+
+static int register_site(struct installer *installer,
+			 const struct plan_func *func, struct rt_site *site,
+			 rt_addr_t *ret_addr, struct upatch_error *err)
+{
+	struct rt_request message = { .type = RT_SITE };
+	struct rt_reply reply;
+	int ret;
+
+	site->addr = func->symbol.addr;
+	site->jump_offset = func->entry.jump_offset;
+	site->moved_end = func->entry.moved_end;
+	memcpy(site->bytes, func->entry.bytes, sizeof(site->bytes));
+	memcpy(site->ranges, func->ranges, sizeof(site->ranges));
+	site->range_count = (uint8_t)func->range_count;
+	message.site = *site;
+	ret = request(installer, &message, &reply, "register a site", err);
+	if (!ret)
+		*ret_addr = reply.value;
+	return ret;
+}
+
+/* The gate of an idle site fits if the code there is still the same. */
+static bool is_reusable(const struct rt_site *site,
+			const struct plan_func *func)
+{
+	return site->moved_end == func->entry.moved_end &&
+	       !memcmp(site->bytes, func->entry.bytes, site->moved_end);
+}
+
+static int get_site(struct installer *installer, const struct plan_func *func,
+		    rt_addr_t *ret_addr, struct upatch_error *err)
+{
+	struct view_site *known =
+		view_find_site(installer->view, func->symbol.addr);
+	struct rt_site site = { 0 };
+	int ret;
+
+	if (known && known->rt.state == RT_SITE_INSTALLED) {
+		*ret_addr = known->addr;
+		return 0;
+	}
+	if (known && is_reusable(&known->rt, func)) {
+		site = known->rt;
+	} else {
+		ret = write_site(installer, func, &site, err);
+		if (ret)
+			return ret;
+	}
+	return register_site(installer, func, &site, ret_addr, err);
+}
+
+/* --- Functions -------------------------------------------------------- */
+
+/* Where symbols do not tell the parts, they can be anywhere in the patch. */
+static void add_new_ranges(const struct patch_function *function,
+			   const struct rt_patch *patch, struct rt_func *func)
+{
+	uint64_t bias = patch->bias;
+	uint32_t count = 0;
+
+	if (!function->parts_known) {
+		func->ranges[0] = patch->text;
+		func->range_count = 1;
+		return;
+	}
+
+	func->ranges[count].start = bias + function->code.start;
+	func->ranges[count++].end = bias + function->code.end;
+	for (size_t i = 0; i < function->part_count; i++) {
+		const struct addr_range *part = &function->parts[i];
+		struct rt_range *last = &func->ranges[RT_RANGES - 1];
+
+		if (count < RT_RANGES) {
+			func->ranges[count].start = bias + part->start;
+			func->ranges[count++].end = bias + part->end;
+			continue;
+		}
+		if (bias + part->start < last->start)
+			last->start = bias + part->start;
+		if (bias + part->end > last->end)
+			last->end = bias + part->end;
+	}
+	func->range_count = count;
+}
+
+static int write_orig_gate(struct installer *installer,
+			   const struct plan_func *planned,
+			   struct rt_func *func, struct upatch_error *err)
+{
+	uint8_t code[ARCH_GATE_LEN];
+	struct code_grant grant;
+	struct arch_gate gate;
+	int ret = code_space_take(&installer->space, planned->symbol.addr,
+				  sizeof(code), sizeof(struct rt_gate_words),
+				  &grant, err);
+
+	if (ret)
+		return ret;
+	func->code = grant.code;
+	func->code_len = sizeof(code);
+	func->data = grant.data;
+	func->data_len = sizeof(struct rt_gate_words);
+	func->orig_gate = grant.code;
+	func->orig_words = grant.data;
+	gate = describe_gate(installer, grant.code, grant.data,
+			     grant.transition);
+	return write_gate(installer, &gate, code, sizeof(code), err);
+}
+
+static int tell_func(struct installer *installer,
+		     const struct plan_func *planned, struct upatch_error *err)
+{
+	struct rt_request message = {
+		.type = RT_FUNC,
+		.patch = installer->patch->addr,
+		.object = planned->object,
+		.index = planned->index,
+	};
+	struct rt_func *func = &message.func;
+	uint64_t bias = installer->patch->rt.bias;
+	const struct patch_function *new_function =
+		&planned->declared->function;
+	struct rt_reply reply;
+	int ret = get_site(installer, planned, &func->site, err);
+
+	if (ret)
+		return ret;
+	func->sympos = planned->symbol.sympos ? planned->symbol.sympos : 1;
+	func->old_addr = planned->symbol.addr;
+	func->old_size = planned->symbol.size;
+	func->new_addr = bias + planned->declared->new_func;
+	func->new_size = new_function->code.end - new_function->code.start;
+	func->entry = func->new_addr;
+	add_new_ranges(new_function, &installer->patch->rt, func);
+	if (planned->declared->orig_func)
+		ret = write_orig_gate(installer, planned, func, err);
+	if (ret)
+		return ret;
+	return request(installer, &message, &reply, "register a function", err);
+}
+
+static int tell_funcs(struct installer *installer, struct upatch_error *err)
+{
+	const struct plan *plan = installer->plan;
+
+	for (size_t i = 0; i < plan->func_count; i++) {
+		int ret = tell_func(installer, &plan->funcs[i], err);
+
+		if (ret) {
+			error_prefix(err, "'%s'",
+				     plan->funcs[i].declared->old_name);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+int install_prepare(struct process *process, struct channel *channel,
+		    const struct view *view, const struct view_patch *patch,
+		    const struct upatch_patch_file *file,
+		    const struct plan *plan, uint64_t deadline_ns,
+		    struct upatch_error *err)
+{
+	struct installer installer = {
+		.process = process,
+		.channel = channel,
+		.view = view,
+		.patch = patch,
+		.plan = plan,
+		.deadline_ns = deadline_ns,
+	};
+	int ret = check_bindings(&installer, patch_file_model(file), err);
+
+	if (ret)
+		return ret;
+	ret = code_space_open(&installer.space, process, channel, view,
+			      deadline_ns, err);
+	installer.space.expected_code_len = plan->func_count * 512;
+	installer.space.expected_data_len = plan->func_count * 128;
+	if (!ret)
+		ret = tell_objects(&installer, err);
+	if (!ret)
+		ret = tell_symbols(&installer, err);
+	if (!ret)
+		ret = tell_funcs(&installer, err);
+	code_space_close(&installer.space);
+	return ret;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Getting the shared objects of patches that are gone out of the target. */
+#include "leave.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "barrier.h"
+#include "mover.h"
+#include "sought.h"
+#include "traced.h"
+
+#define TRIES	 5
+#define PAUSE_NS 2000000UL
+
+struct leaving {
+	struct operation *operation;
+	const struct view_patch *patch;
+	bool is_clear;
+	char reason[RT_DETAIL_SIZE];
+};
+
+static bool has_immediate(const struct view_patch *patch)
+{
+	for (uint32_t i = 0; i < patch->rt.object_count; i++) {
+		const struct view_object *object = &patch->objects[i];
+
+		for (uint32_t j = 0; j < object->rt.func_count; j++) {
+			if (object->funcs[j].rt.flags & RT_FUNC_IMMEDIATE)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Nothing is known of the threads that were not waited for. */
+static const char *must_stay(const struct view_patch *patch)
+{
+	if (patch->rt.flags & RT_PATCH_FORCED)
+		return "forced: threads may still be in its code";
+	if (has_immediate(patch))
+		return "immediate: threads may still be in its code";
+	return NULL;
+}
+
+static void note_blocking(struct leaving *leaving,
+			  const struct blocking *blocking)
+{
+	const struct blocking_thread *thread = &blocking->threads[0];
+
+	snprintf(leaving->reason, sizeof(leaving->reason),
+		 "thread %d (%s) is still in its code", thread->tid,
+		 thread->comm);
+}
+
+static int look_at_threads(struct tracer *tracer, void *user,
+			   struct upatch_error *err)
+{
+	struct leaving *leaving = user;
+	struct operation *operation = leaving->operation;
+	struct sought sought;
+	struct mover mover = {
+		.process = operation->process,
+		.tracer = tracer,
+		.sought = &sought,
+		.moved_offset = operation->view.state.moved_offset,
+	};
+	int ret = tracer_seize_all(tracer,
+				   (pid_t)operation->view.state.agent_tid, err);
+
+	if (!ret)
+		ret = sought_for_unload(&operation->view, leaving->patch,
+					&sought, err);
+	if (ret)
+		return ret;
+	for (int i = 0; !ret && !leaving->is_clear && i < TRIES; i++) {
+		struct blocking blocking;
+
+		if (i > 0)
+			tracer_serve(tracer, tracer_now_ns() + PAUSE_NS);
+		ret = mover_look(&mover, false, false, &blocking, err);
+		if (ret)
+			break;
+		leaving->is_clear = !blocking.count;
+		if (blocking.count)
+			note_blocking(leaving, &blocking);
+		blocking_free(&blocking);
+	}
+	sought_free(&sought);
+	return ret;
+}
+
+static int park(struct operation *operation, const struct view_patch *patch,
+		const char *reason, struct upatch_error *err)
+{
+	struct rt_request request = { .type = RT_PARK, .patch = patch->addr };
+	struct rt_reply reply;
+
+	operation->result.parked = true;
+	if (patch->rt.state == RT_PATCH_PARKED)
+		return 0;
+	snprintf(request.park.reason, sizeof(request.park.reason), "%s",
+		 reason);
+	return channel_request(&operation->channel, &request, -1,
+			       operation->deadline_ns + 1000000000UL, &reply,
+			       "park a patch", err);
+}
+
+static int unload(struct operation *operation, const struct view_patch *patch,
+		  struct upatch_error *err)
+{
+	struct leaving leaving = { .operation = operation, .patch = patch };
+	const char *reason = must_stay(patch);
+	int ret;
+
+	if (reason)
+		return park(operation, patch, reason, err);
+	ret = traced_run(operation->process->pid, look_at_threads, &leaving,
+			 err);
+	if (ret)
+		return ret;
+	if (!leaving.is_clear)
+		return park(operation, patch, leaving.reason, err);
+	operation_trace(operation, "unloading '%s'", patch->rt.name);
+	return operation_tell(operation, RT_UNLOAD, patch->addr,
+			      "unload a patch", err);
+}
+
+static bool has_idle_jumps(const struct view *view)
+{
+	const struct view_site *site;
+
+	view_for_each(site, view->sites, view->site_count)
+	{
+		if (!site->rt.top && site->rt.state != RT_SITE_IDLE)
+			return true;
+	}
+	return false;
+}
+
+static int remove_jumps(struct tracer *tracer, void *user,
+			struct upatch_error *err)
+{
+	struct operation *operation = user;
+	uint64_t ns;
+	int ret = tracer_seize_all(tracer,
+				   (pid_t)operation->view.state.agent_tid, err);
+
+	if (!ret)
+		ret = barrier_run(operation->process, tracer, &operation->view,
+				  BARRIER_REMOVE, operation->deadline_ns, &ns,
+				  err);
+	return ret;
+}
+
+int leave_unload_leftovers(struct operation *operation,
+			   struct upatch_error *err)
+{
+	const struct view_patch *patch;
+	int ret = 0;
+
+	if (has_idle_jumps(&operation->view)) {
+		ret = traced_run(operation->process->pid, remove_jumps,
+				 operation, err);
+		if (!ret)
+			ret = operation_tell(operation, RT_REMOVED, 0,
+					     "note that jumps are removed",
+					     err);
+	}
+	view_for_each(patch, operation->view.patches,
+		      operation->view.patch_count)
+	{
+		if (ret)
+			return ret;
+		if (patch->rt.state == RT_PATCH_LEAVING ||
+		    patch->rt.state == RT_PATCH_PARKED)
+			ret = unload(operation, patch, err);
+	}
+	return ret ? ret : operation_look(operation, err);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* Moves the threads, one by one while the others run. */
+#include "mover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "examine.h"
+#include "tasks.h"
+
+#define STOP_TIMEOUT_NS 200000000UL
+#define PAUSE_MIN_NS	500000UL
+#define PAUSE_MAX_NS	10000000UL
+#define BACKTRACE_MAX	32
+#define FRAME_TEXT_SIZE 256
+
+struct look {
+	struct mover *mover;
+	struct examine_buffer buffer;
+	struct arch_regs regs;
+	struct stack_thread stack;
+	struct stack_verdict verdict;
+};
+
+static upatch_addr_t moved_word(const struct mover *mover,
+				const struct arch_regs *regs)
+{
+	return arch_regs_thread_pointer(regs) + (uint64_t)mover->moved_offset;
+}
+
+static bool has_moved(const struct look *look)
+{
+	uint32_t word;
+
+	return memory_read_some(&look->mover->process->memory,
+				moved_word(look->mover, &look->regs), &word,
+				sizeof(word)) == sizeof(word) &&
+	       word == look->mover->goal;
+}
+
+static bool set_moved(const struct look *look)
+{
+	return !memory_write(&look->mover->process->memory,
+			     moved_word(look->mover, &look->regs),
+			     &look->mover->goal, sizeof(look->mover->goal),
+			     NULL);
+}
+
+/* A stopped thread.  False: it cannot be looked at, it is ending. */
+static bool look_at(struct look *look, struct thread *thread)
+{
+	struct mover *mover = look->mover;
+
+	if (tracer_registers(thread, &look->regs))
+		return false;
+	if (examine_copy(mover->process, thread->tid, &look->regs,
+			 &look->buffer, true, &look->stack, NULL))
+		return false;
+	stack_check_thread(&mover->sought->check, mover->process->unwinder,
+			   &mover->process->memory, &look->stack,
+			   &look->verdict);
+	return true;
+}
+
+static const char *blocking_function(const struct look *look)
+{
+	const struct stack_verdict *verdict = &look->verdict;
+
+	if (verdict->reason != STACK_ON_STACK)
+		return NULL;
+	return look->mover->sought->names[verdict->range_index];
+}
+
+static void note_blocking(struct look *look, const struct thread *thread)
+{
+	struct blocking_thread *last = &look->mover->last_blocking;
+	const char *function = blocking_function(look);
+
+	last->tid = thread->tid;
+	last->reason = stack_reason_text(look->verdict.reason);
+	free(last->function);
+	last->function = function ? strdup(function) : NULL;
+}
+
+/* What is stopped is looked at, whatever it stopped for. */
+static void try_to_move(struct look *look, struct thread *thread)
+{
+	if (thread->moved || thread->run == THREAD_RUNS ||
+	    thread->run == THREAD_GONE)
+		return;
+	thread->tries++;
+	if (!look_at(look, thread))
+		return;
+	if (has_moved(look)) {
+		thread->moved = true;
+	} else if (look->verdict.reason == STACK_SAFE) {
+		thread->moved = set_moved(look);
+	} else {
+		note_blocking(look, thread);
+	}
+}
+
+static size_t count_unmoved(struct mover *mover)
+{
+	const struct tracer *tracer = mover->tracer;
+	size_t unmoved = 0;
+
+	mover->thread_count = 0;
+	for (size_t i = 0; i < tracer->count; i++) {
+		if (tracer->threads[i]->run == THREAD_GONE)
+			continue;
+		mover->thread_count++;
+		unmoved += !tracer->threads[i]->moved;
+	}
+	mover->moved_count = mover->thread_count - unmoved;
+	return unmoved;
+}
+
+/*
+ * All unmoved threads are interrupted at once and served in the order in
+ * which they stop: waiting for one at a time costs a turn of the scheduler
+ * each when there are more runnable threads than processors.
+ */
+static void try_round(struct look *look)
+{
+	struct tracer *tracer = look->mover->tracer;
+	uint64_t deadline = tracer_now_ns() + STOP_TIMEOUT_NS;
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		if (thread->moved || thread->run != THREAD_RUNS)
+			continue;
+		tracer_interrupt(thread);
+		wanted++;
+	}
+	while (wanted) {
+		struct thread *thread = tracer_next(tracer, deadline);
+
+		if (!thread)
+			break;
+		try_to_move(look, thread);
+		tracer_resume(thread);
+		wanted = 0;
+		for (size_t i = 0; i < tracer->count; i++)
+			wanted += tracer->threads[i]->wanted;
+	}
+}
+
+/* Threads that stop by themselves, newborn ones above all, are used at once. */
+static void serve_until(struct look *look, uint64_t until_ns)
+{
+	struct thread *thread;
+
+	while ((thread = tracer_next(look->mover->tracer, until_ns))) {
+		try_to_move(look, thread);
+		tracer_resume(thread);
+	}
+}
+
+static int report_blocked(const struct mover *mover, struct upatch_error *err)
+{
+	const struct blocking_thread *last = &mover->last_blocking;
+	char comm[32];
+
+	if (!last->tid)
+		return error_set(err, UPATCH_ERROR_TIMED_OUT, 0,
+				 "%zu of %zu threads of process %d do not stop",
+				 mover->thread_count - mover->moved_count,
+				 mover->thread_count, mover->tracer->pid);
+	tasks_comm(mover->tracer->pid, last->tid, comm, sizeof(comm));
+	return error_set(
+		err, UPATCH_ERROR_TIMED_OUT, 0,
+		"%zu of %zu threads of process %d have not moved; thread %d (%s): %s%s%s",
+		mover->thread_count - mover->moved_count, mover->thread_count,
+		mover->tracer->pid, last->tid, comm, last->reason,
+		last->function ? " of " : "",
+		last->function ? last->function : "");
+}
+
+static int check_end(const struct mover *mover, struct upatch_error *err)
+{
+	if (mover->tracer->executed)
+		return error_set(
+			err, UPATCH_ERROR_NO_TARGET, 0,
+			"process %d has called execve: the patches are gone with the old program",
+			mover->tracer->pid);
+	if (mover->tracer->exited && !tracer_count(mover->tracer))
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "process %d ended", mover->tracer->pid);
+	return 0;
+}
+
+static int move_all(struct look *look, uint64_t deadline_ns,
+		    struct upatch_error *err)
+{
+	struct mover *mover = look->mover;
+	uint64_t pause_ns = PAUSE_MIN_NS;
+
+	for (;;) {
+		int ret;
+
+		mover->last_blocking.tid = 0;
+		try_round(look);
+		ret = check_end(mover, err);
+		if (ret)
+			return ret;
+		if (!count_unmoved(mover))
+			return 0;
+		if ((mover->stop && mover->stop(mover, mover->user)) ||
+		    tracer_now_ns() >= deadline_ns)
+			return report_blocked(mover, err);
+		serve_until(look, tracer_now_ns() + pause_ns);
+		if (pause_ns < PAUSE_MAX_NS)
+			pause_ns += pause_ns / 2;
+	}
+}
+
+int mover_run(struct mover *mover, uint64_t deadline_ns,
+	      struct upatch_error *err)
+{
+	struct look look = { .mover = mover };
+	int ret;
+
+	for (size_t i = 0; i < mover->tracer->count; i++)
+		mover->tracer->threads[i]->moved = false;
+	mover->last_blocking = (struct blocking_thread){ 0 };
+	ret = process_prepare_unwind(mover->process, err);
+	if (!ret)
+		ret = move_all(&look, deadline_ns, err);
+	free(mover->last_blocking.function);
+	mover->last_blocking.function = NULL;
+	examine_buffer_free(&look.buffer);
+	return ret;
+}
+
+/* --- Looking without moving ------------------------------------------- */
+
+void blocking_free(struct blocking *blocking)
+{
+	for (size_t i = 0; i < blocking->count; i++) {
+		struct blocking_thread *thread = &blocking->threads[i];
+
+		for (size_t j = 0; thread->backtrace && thread->backtrace[j];
+		     j++)
+			free(thread->backtrace[j]);
+		free(thread->backtrace);
+		free(thread->function);
+	}
+	free(blocking->threads);
+	*blocking = (struct blocking){ 0 };
+}
+
+static char **describe_walk(struct look *look)
+{
+	struct process *process = look->mover->process;
+	struct unwind_walk walk = look->verdict.walk;
+	char text[FRAME_TEXT_SIZE];
+	char **lines = calloc(BACKTRACE_MAX + 1, sizeof(*lines));
+
+	if (!look->verdict.has_walk)
+		unwind_walk(process->unwinder, &look->regs, &look->stack.copy,
+			    true, &walk);
+	for (size_t i = 0; lines && i < walk.count && i < BACKTRACE_MAX; i++) {
+		process_describe(process, walk.frames[i].pc, text,
+				 sizeof(text));
+		lines[i] = strdup(text);
+		if (!lines[i])
+			break;
+	}
+	return lines;
+}
+
+static int add_blocking(struct look *look, const struct thread *thread,
+			bool want_backtraces, struct blocking *blocking,
+			struct upatch_error *err)
+{
+	const char *function = blocking_function(look);
+	struct blocking_thread *threads, *entry;
+
+	threads = realloc(blocking->threads,
+			  (blocking->count + 1) * sizeof(*threads));
+	if (!threads)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	blocking->threads = threads;
+	entry = &threads[blocking->count++];
+	*entry = (struct blocking_thread){ .tid = thread->tid };
+	tasks_comm(look->mover->tracer->pid, thread->tid, entry->comm,
+		   sizeof(entry->comm));
+	entry->reason = stack_reason_text(look->verdict.reason);
+	entry->function = function ? strdup(function) : NULL;
+	if (want_backtraces)
+		entry->backtrace = describe_walk(look);
+	return 0;
+}
+
+int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
+	       struct blocking *ret_blocking, struct upatch_error *err)
+{
+	struct look look = { .mover = mover };
+	struct tracer *tracer = mover->tracer;
+	struct blocking blocking = { 0 };
+	int ret = process_prepare_unwind(mover->process, err);
+
+	for (size_t i = 0; !ret && i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+		bool moved;
+
+		if (thread->run == THREAD_GONE)
+			continue;
+		if (tracer_stop(tracer, thread,
+				tracer_now_ns() + STOP_TIMEOUT_NS, NULL))
+			continue;
+		moved = !look_at(&look, thread) ||
+			(word_counts && has_moved(&look));
+		thread->moved = moved;
+		if (!moved &&
+		    (word_counts || look.verdict.reason != STACK_SAFE))
+			ret = add_blocking(&look, thread, want_backtraces,
+					   &blocking, err);
+		tracer_resume(thread);
+	}
+	count_unmoved(mover);
+	examine_buffer_free(&look.buffer);
+	if (ret)
+		blocking_free(&blocking);
+	else
+		*ret_blocking = blocking;
+	return ret;
+}

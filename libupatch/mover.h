@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves the threads, one by one while the others run, as each one's stack
+ * allows it.
+ */
+#ifndef UPATCH_MOVER_H
+#define UPATCH_MOVER_H
+
+#include "process.h"
+#include "sought.h"
+#include "tracer.h"
+
+/* A thread that could not be moved, as it was when last looked at. */
+struct blocking_thread {
+	pid_t tid;
+	char comm[32];
+	const char *reason; /* constant text */
+	char *function;	    /* or NULL */
+	char **backtrace;   /* NULL-terminated, or NULL */
+};
+
+struct blocking {
+	struct blocking_thread *threads;
+	size_t count;
+};
+void blocking_free(struct blocking *blocking);
+
+struct mover {
+	struct process *process;
+	struct tracer *tracer;
+	const struct sought *sought;
+	/* offset of the moved word from a thread's thread pointer */
+	int64_t moved_offset;
+	uint32_t goal; /* what the word of a moved thread has */
+	/*
+	 * Called between tries; true: give up, as if the time were over.
+	 */
+	bool (*stop)(struct mover *mover, void *user);
+	void *user;
+
+	/* what mover_run found out */
+	size_t thread_count, moved_count;
+	struct blocking_thread last_blocking; /* text only, no backtrace */
+};
+
+/*
+ * Every thread must be seized.  Returns 0 when all have moved;
+ * UPATCH_ERROR_TIMED_OUT names a thread that has not.
+ */
+UPATCH_MUST_CHECK int mover_run(struct mover *mover, uint64_t deadline_ns,
+				struct upatch_error *err);
+
+/*
+ * Looks at each unmoved thread once and moves none.  With `word_counts` false
+ * every thread is looked at, whatever its moved word says.
+ */
+UPATCH_MUST_CHECK int mover_look(struct mover *mover, bool word_counts,
+				 bool want_backtraces,
+				 struct blocking *ret_blocking,
+				 struct upatch_error *err);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* What every operation on a target goes through. */
+#include "operation.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "leave.h"
+#include "tasks.h"
+#include "tracer.h"
+
+/* The end of the agent is waited for, so that no thread of ours is left. */
+#define AGENT_END_NS	   1000000000UL
+#define AGENT_END_PAUSE_NS 50000L
+/* What is quick by nature may take this long on a busy machine. */
+#define GRACE_NS 10000000000UL
+
+static int take_options(struct operation *operation,
+			const struct upatch_options *options,
+			struct upatch_error *err)
+{
+	const struct upatch_options defaults = UPATCH_OPTIONS_INIT;
+
+	operation->options = defaults;
+	if (!options)
+		return 0;
+	if (options->size != sizeof(*options))
+		return error_set(
+			err, UPATCH_ERROR_ARGUMENT, 0,
+			"the options have %zu bytes, this library knows %zu",
+			options->size, sizeof(*options));
+	operation->options = *options;
+	return 0;
+}
+
+int operation_open(struct operation *operation, struct upatch_target *target,
+		   const struct upatch_options *options,
+		   struct upatch_error *err)
+{
+	int ret;
+
+	*operation = (struct operation){
+		.process = &target->process,
+		.begin_ns = tracer_now_ns(),
+		.channel = { .fd = -1, .pidfd = -1 },
+	};
+	ret = take_options(operation, options, err);
+	if (ret)
+		return ret;
+	operation->deadline_ns =
+		operation->begin_ns + operation->options.timeout_ms * 1000000UL;
+	operation_progress(operation, UPATCH_STEP_CHECK);
+	ret = process_check_ready(operation->process, err);
+	if (!ret)
+		ret = process_refresh(operation->process, err);
+	if (!ret)
+		ret = operation_look(operation, err);
+	return ret;
+}
+
+int operation_look(struct operation *operation, struct upatch_error *err)
+{
+	struct view view = { 0 };
+	int ret = 0;
+
+	if (operation->process->state_addr)
+		ret = view_read(&operation->process->memory,
+				operation->process->state_addr, &view, err);
+	if (ret)
+		return ret;
+	view_free(&operation->view);
+	operation->view = view;
+	return 0;
+}
+
+/* The first try is made even without time, the rest has some to spare. */
+static uint64_t request_deadline(const struct operation *operation)
+{
+	return operation->deadline_ns + GRACE_NS;
+}
+
+int operation_tell(struct operation *operation, enum rt_request_type type,
+		   rt_addr_t patch, const char *what, struct upatch_error *err)
+{
+	return channel_tell(&operation->channel, type, patch,
+			    request_deadline(operation), what, err);
+}
+
+int operation_enter(struct operation *operation, struct upatch_error *err)
+{
+	struct injection injection;
+	int ret;
+
+	operation_progress(operation, UPATCH_STEP_INJECT);
+	ret = inject_agent(operation->process, operation->deadline_ns,
+			   &operation->channel, &injection, err);
+	if (ret)
+		return ret;
+	operation->result.host_ns = injection.host_ns;
+	operation_trace(operation, "entered through thread %d in %lu us",
+			injection.host_tid, injection.host_ns / 1000);
+	ret = process_refresh(operation->process, err);
+	if (!ret)
+		ret = operation_look(operation, err);
+	if (!ret)
+		ret = leave_unload_leftovers(operation, err);
+	return ret;
+}
+
+static void wait_for_agent_end(const struct operation *operation,
+			       uint32_t agent_tid)
+{
+	uint64_t deadline = tracer_now_ns() + AGENT_END_NS;
+	const struct timespec pause = { .tv_nsec = AGENT_END_PAUSE_NS };
+
+	while (agent_tid && tracer_now_ns() < deadline &&
+	       tasks_kind(operation->process->pid, (pid_t)agent_tid) !=
+		       TASK_GONE)
+		nanosleep(&pause, NULL);
+}
+
+void operation_close(struct operation *operation)
+{
+	if (operation->channel.fd >= 0) {
+		uint32_t agent_tid = operation->view.state.agent_tid;
+
+		channel_close(&operation->channel);
+		wait_for_agent_end(operation, agent_tid);
+	}
+	operation->result.total_ns = tracer_now_ns() - operation->begin_ns;
+	view_free(&operation->view);
+}
+
+void operation_progress(const struct operation *operation,
+			enum upatch_step step)
+{
+	const struct upatch_progress progress = { .step = step };
+
+	if (operation->options.progress)
+		operation->options.progress(&progress, operation->options.user);
+}
+
+void operation_trace(const struct operation *operation, const char *format, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (!operation->options.trace)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	operation->options.trace(line, operation->options.user);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every operation on a target goes through: look, enter, work, leave.
+ * The public entry points are apply.c, revert.c and resume.c.
+ */
+#ifndef UPATCH_OPERATION_H
+#define UPATCH_OPERATION_H
+
+#include "channel.h"
+#include "inject.h"
+#include "process.h"
+#include "view.h"
+
+/* The public handle. */
+struct upatch_target {
+	struct process process;
+};
+
+struct operation {
+	struct process *process;
+	struct upatch_options options;
+	uint64_t begin_ns, deadline_ns;
+	struct upatch_result result;
+	struct channel channel;
+	/* as last read by operation_look; empty without a runtime */
+	struct view view;
+};
+
+/*
+ * Checks the options and looks at the target: it must be ready to be changed.
+ * Nothing is touched.  Release with operation_close, also after a failure.
+ */
+UPATCH_MUST_CHECK int operation_open(struct operation *operation,
+				     struct upatch_target *target,
+				     const struct upatch_options *options,
+				     struct upatch_error *err);
+void operation_close(struct operation *operation);
+
+/* Reads the runtime's state again. */
+UPATCH_MUST_CHECK int operation_look(struct operation *operation,
+				     struct upatch_error *err);
+/*
+ * Enters the target, and finishes what an operation that was killed has left
+ * there.  Leaves with operation_close.
+ */
+UPATCH_MUST_CHECK int operation_enter(struct operation *operation,
+				      struct upatch_error *err);
+/* A request without operands. */
+UPATCH_MUST_CHECK int operation_tell(struct operation *operation,
+				     enum rt_request_type type, rt_addr_t patch,
+				     const char *what,
+				     struct upatch_error *err);
+void operation_progress(const struct operation *operation,
+			enum upatch_step step);
+__attribute__((format(printf, 2, 3))) void
+operation_trace(const struct operation *operation, const char *format, ...);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* upatch_revert: back to what ran before the patch. */
+#include <stdio.h>
+
+#include "drive.h"
+#include "operation.h"
+
+static int find_enabled(const struct operation *operation, const char *name,
+			const struct view_patch **ret_patch,
+			struct upatch_error *err)
+{
+	const struct view *view = &operation->view;
+	const struct view_patch *patch = view_find_patch(view, name);
+	const struct view_patch *moving =
+		view_find_patch_addr(view, view->state.transition.patch);
+
+	if (!patch)
+		return error_set(err, UPATCH_ERROR_NO_PATCH, 0,
+				 "process %d has no patch named '%s'",
+				 operation->process->pid, name);
+	if (moving)
+		return error_set(
+			err, UPATCH_ERROR_BUSY, 0,
+			"the transition of patch '%s' is still running in process %d",
+			moving->rt.name, operation->process->pid);
+	*ret_patch = patch;
+	return 0;
+}
+
+static int disable(struct operation *operation, const char *name,
+		   struct upatch_error *err)
+{
+	const struct view_patch *patch;
+	int ret = find_enabled(operation, name, &patch, err);
+
+	if (!ret)
+		ret = operation_tell(operation, RT_DISABLE, patch->addr,
+				     "disable the patch", err);
+	return ret;
+}
+
+static unsigned int count_funcs(const struct view_patch *patch)
+{
+	unsigned int count = 0;
+
+	for (uint32_t i = 0; i < patch->rt.object_count; i++)
+		count += patch->objects[i].rt.func_count;
+	return count;
+}
+
+static int revert(struct operation *operation, const char *name,
+		  struct upatch_error *err)
+{
+	const struct drive drive = { 0 };
+	const struct view_patch *patch;
+	int ret = find_enabled(operation, name, &patch, err);
+
+	if (ret)
+		return ret;
+	operation->result.func_count = count_funcs(patch);
+	if (operation->options.dry_run)
+		return 0;
+	ret = operation_enter(operation, err);
+	if (!ret)
+		ret = disable(operation, name, err);
+	if (!ret)
+		ret = drive_transition(operation, &drive, err);
+	return ret;
+}
+
+int upatch_revert(struct upatch_target *target, const char *patch_name,
+		  const struct upatch_options *options,
+		  struct upatch_result *ret_result, struct upatch_error *err)
+{
+	struct upatch_error local = { 0 };
+	struct operation operation;
+	int ret = operation_open(&operation, target, options, &local);
+
+	snprintf(operation.result.patch, sizeof(operation.result.patch), "%s",
+		 patch_name);
+	if (!ret)
+		ret = revert(&operation, patch_name, &local);
+	operation_close(&operation);
+	if (ret && err)
+		*err = local;
+	if (!ret && ret_result)
+		*ret_result = operation.result;
+	return ret;
+}

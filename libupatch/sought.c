@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* What may not be on a thread's stack when it moves. */
+#include "sought.h"
+
+#include <stdlib.h>
+
+static int no_memory(struct upatch_error *err)
+{
+	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0, "out of memory");
+}
+
+static int add(struct sought *sought, uint64_t start, uint64_t end,
+	       const char *name, struct upatch_error *err)
+{
+	if (sought->function_count == sought->capacity) {
+		size_t capacity = sought->capacity ? 2 * sought->capacity : 16;
+		struct addr_range *functions =
+			realloc(sought->functions,
+				capacity * sizeof(*functions));
+		const char **names;
+
+		if (!functions)
+			return no_memory(err);
+		sought->functions = functions;
+		names = realloc(sought->names, capacity * sizeof(*names));
+		if (!names)
+			return no_memory(err);
+		sought->names = names;
+		sought->capacity = capacity;
+	}
+	sought->functions[sought->function_count] =
+		(struct addr_range){ start, end };
+	sought->names[sought->function_count++] = name;
+	return 0;
+}
+
+/* The name by which the oldest version of the site knows the function. */
+static const char *site_name(const struct view *view,
+			     const struct rt_site *site)
+{
+	const char *name = "?";
+	rt_addr_t addr = site->top;
+
+	while (addr) {
+		const struct view_func *func = view_find_func(view, addr, NULL);
+
+		if (!func)
+			break;
+		name = func->name;
+		addr = func->rt.below;
+	}
+	return name;
+}
+
+/*
+ * A thread that stands at the jump has not begun the function: it goes through
+ * the gate.  So the function begins behind the jump's first byte, and mere
+ * pointers to the function are no trace of it.
+ */
+static int add_original(const struct view *view, const struct rt_site *site,
+			struct sought *sought, struct upatch_error *err)
+{
+	const char *name = site_name(view, site);
+
+	for (size_t i = 0; i < site->range_count; i++) {
+		uint64_t start = site->ranges[i].start;
+		int ret;
+
+		if (start == site->addr)
+			start += site->jump_offset + 1U;
+		ret = add(sought, start, site->ranges[i].end, name, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int add_func(const struct view *view, const struct view_func *func,
+		    struct sought *sought, struct upatch_error *err)
+{
+	const struct rt_range *shield = &view->state.shield_text;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < func->rt.range_count && i < RT_RANGES;
+	     i++)
+		ret = add(sought, func->rt.ranges[i].start,
+			  func->rt.ranges[i].end, func->name, err);
+	if (!ret && (func->rt.flags & RT_FUNC_SHIELDED))
+		ret = add(sought, shield->start, shield->end, func->name, err);
+	return ret;
+}
+
+/* The version that a gate leads to by `entry`, from `top` down. */
+static int add_version(const struct view *view, const struct rt_site *site,
+		       rt_addr_t top, uint64_t entry, struct sought *sought,
+		       struct upatch_error *err)
+{
+	for (rt_addr_t addr = top; addr;) {
+		const struct view_func *func = view_find_func(view, addr, NULL);
+
+		if (!func)
+			break;
+		if (func->rt.entry == entry)
+			return add_func(view, func, sought, err);
+		addr = func->rt.below;
+	}
+	return add_original(view, site, sought, err);
+}
+
+/* After a forced or immediate step threads can be in any other version. */
+static int add_all_but(const struct view *view, const struct rt_site *site,
+		       rt_addr_t top, uint64_t entry, struct sought *sought,
+		       struct upatch_error *err)
+{
+	int ret = 0;
+
+	for (rt_addr_t addr = top; addr && !ret;) {
+		const struct view_func *func = view_find_func(view, addr, NULL);
+
+		if (!func)
+			break;
+		if (func->rt.entry != entry)
+			ret = add_func(view, func, sought, err);
+		addr = func->rt.below;
+	}
+	if (!ret && entry != site->original)
+		ret = add_original(view, site, sought, err);
+	return ret;
+}
+
+static bool is_immediate(const struct view *view, rt_addr_t top)
+{
+	for (rt_addr_t addr = top; addr;) {
+		const struct view_func *func = view_find_func(view, addr, NULL);
+
+		if (!func)
+			break;
+		if (func->rt.patch == view->state.transition.patch)
+			return func->rt.flags & RT_FUNC_IMMEDIATE;
+		addr = func->rt.below;
+	}
+	return false;
+}
+
+static int add_gate(const struct process *process, const struct view *view,
+		    const struct rt_site *site, rt_addr_t top, rt_addr_t words,
+		    struct sought *sought, struct upatch_error *err)
+{
+	struct rt_gate_words gate;
+	uint64_t from, to;
+	int ret =
+		memory_read(&process->memory, words, &gate, sizeof(gate), err);
+
+	if (ret)
+		return ret;
+	if (gate.source == gate.destination || is_immediate(view, top))
+		return 0;
+	from = view->state.transition.reversed ? gate.destination : gate.source;
+	to = view->state.transition.reversed ? gate.source : gate.destination;
+	if (view->state.undrained)
+		return add_all_but(view, site, top, to, sought, err);
+	return add_version(view, site, top, from, sought, err);
+}
+
+static int add_site(const struct process *process, const struct view *view,
+		    const struct rt_site *site, struct sought *sought,
+		    struct upatch_error *err)
+{
+	int ret = add_gate(process, view, site, site->top, site->words, sought,
+			   err);
+
+	for (rt_addr_t addr = site->top; addr && !ret;) {
+		const struct view_func *func = view_find_func(view, addr, NULL);
+
+		if (!func)
+			break;
+		addr = func->rt.below;
+		if (func->rt.orig_gate)
+			ret = add_gate(process, view, site, addr,
+				       func->rt.orig_words, sought, err);
+	}
+	return ret;
+}
+
+static int finish(const struct view *view, struct sought *sought,
+		  struct upatch_error *err)
+{
+	struct stack_query query = { 0 };
+	size_t i = 0;
+	const struct view_area *area;
+
+	sought->gates = calloc(view->area_count + 1, sizeof(*sought->gates));
+	if (!sought->gates)
+		return no_memory(err);
+	view_for_each(area, view->areas, view->area_count)
+	{
+		sought->gates[i].start = area->rt.code;
+		sought->gates[i++].end = area->rt.code + area->rt.code_len;
+	}
+	sought->gate_count = i;
+	query.functions = sought->functions;
+	query.function_count = sought->function_count;
+	query.gates = sought->gates;
+	query.gate_count = sought->gate_count;
+	query.signal_return = view->state.sigreturn;
+	return stack_check_init(&sought->check, &query, err);
+}
+
+int sought_for_transition(const struct process *process,
+			  const struct view *view, struct sought *ret_sought,
+			  struct upatch_error *err)
+{
+	struct sought sought = { 0 };
+	const struct view_site *site;
+	int ret = 0;
+
+	view_for_each(site, view->sites, view->site_count)
+	{
+		ret = add_site(process, view, &site->rt, &sought, err);
+		if (ret)
+			break;
+	}
+	if (!ret)
+		ret = finish(view, &sought, err);
+	if (ret)
+		sought_free(&sought);
+	else
+		*ret_sought = sought;
+	return ret;
+}
+
+int sought_for_unload(const struct view *view, const struct view_patch *patch,
+		      struct sought *ret_sought, struct upatch_error *err)
+{
+	struct sought sought = { 0 };
+	int ret = add(&sought, patch->rt.text.start, patch->rt.text.end,
+		      patch->rt.name, err);
+
+	if (!ret)
+		ret = add(&sought, view->state.shield_text.start,
+			  view->state.shield_text.end, patch->rt.name, err);
+	if (!ret)
+		ret = finish(view, &sought, err);
+	if (ret)
+		sought_free(&sought);
+	else
+		*ret_sought = sought;
+	return ret;
+}
+
+void sought_free(struct sought *sought)
+{
+	stack_check_fini(&sought->check);
+	free(sought->functions);
+	free(sought->names);
+	free(sought->gates);
+	*sought = (struct sought){ 0 };
+}
