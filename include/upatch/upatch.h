@@ -48,7 +48,8 @@ extern "C" {
 	X(NO_MEMORY, 12, 1, "out of memory")                                   \
 	X(SYSTEM, 13, 1, "a system call failed")                               \
 	X(TARGET_DAMAGED, 14, 8, "the undo failed")                            \
-	X(INTERRUPTED, 15, 1, "the caller asked to stop")
+	X(INTERRUPTED, 15, 1, "the caller asked to stop")                      \
+	X(NO_TRANSITION, 16, 5, "no transition is running")
 
 enum upatch_error_code {
 #define UPATCH_ERROR_ENUM(name, number, exit_status, text)                     \
