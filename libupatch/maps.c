@@ -108,7 +108,7 @@ static bool parse_line(char *line, struct map *ret_map)
 	map.inode = strtoull(at, &end, 10);
 	if (errno != 0 || (*end != ' ' && *end != '\0'))
 		return false;
-	take_path(end, &map);
+	take_path(line + (end - line), &map);
 	*ret_map = map;
 	return true;
 }
@@ -200,7 +200,7 @@ void maps_free(struct maps *maps)
 /* All that `fd` yields; *ret_text is the caller's.  Or -1 with errno. */
 static ssize_t read_all(int fd, char **ret_text)
 {
-	size_t size = 64 * 1024;
+	size_t size = 65536;
 	size_t len = 0;
 	char *text = NULL;
 
@@ -259,9 +259,9 @@ static int read_proc_file(pid_t pid, const char *name, char **ret_text,
 static upatch_addr_t read_start_brk(pid_t pid)
 {
 	upatch_addr_t start_brk = 0;
+	char *text = NULL;
 	const char *at;
 	size_t len;
-	char *text;
 
 	if (read_proc_file(pid, "stat", &text, &len, NULL) < 0)
 		return 0;
@@ -270,19 +270,16 @@ static upatch_addr_t read_start_brk(pid_t pid)
 	for (int field = 2; at && field < 47; field++)
 		at = memchr(at + 1, ' ', len - (size_t)(at + 1 - text));
 	/* Without permission to trace, the field is 0. */
-	for (at = at ? at + 1 : text; at < text + len; at++) {
-		if (*at < '0' || *at > '9')
-			break;
+	while (at && ++at < text + len && *at >= '0' && *at <= '9')
 		start_brk = start_brk * 10 + (upatch_addr_t)(*at - '0');
-	}
 	free(text);
 	return start_brk;
 }
 
 int maps_read(pid_t pid, struct maps *ret_maps, struct upatch_error *err)
 {
-	size_t len;
-	char *text;
+	char *text = NULL;
+	size_t len = 0;
 	int ret;
 
 	ret = read_proc_file(pid, "maps", &text, &len, err);

@@ -63,20 +63,25 @@ static bool add_name(struct collected *collected, const char *name)
 	return true;
 }
 
+/* All that is not from the program's own .dynsym. */
 static bool collect(Dwfl_Module *module, int count, struct collected *collected)
 {
+	GElf_Addr bias;
+	Elf *program = dwfl_module_getelf(module, &bias);
+
 	collected->symbols = calloc((size_t)count, sizeof(Elf64_Sym));
 	if (!collected->symbols)
 		return false;
 	for (int i = 0; i < count; i++) {
 		Elf64_Sym *symbol = &collected->symbols[collected->count];
 		GElf_Addr addr;
+		Elf *from = NULL;
 		const char *name =
 			dwfl_module_getsym_info(module, i, symbol, &addr, NULL,
-						NULL, NULL);
+						&from, NULL);
 		size_t at = collected->len;
 
-		if (!name || at > UINT32_MAX)
+		if (!name || from == program || at > UINT32_MAX)
 			continue;
 		if (!add_name(collected, name))
 			return false;

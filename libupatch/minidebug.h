@@ -7,8 +7,8 @@
 #include "symbol_index.h"
 
 /*
- * Adds the symbols of section .gnu_debugdata and of .dynsym to `index`.
- * Nothing is added if they cannot be read.  False: out of memory.
+ * Adds the symbols of section .gnu_debugdata to `index`; none if they cannot
+ * be read.  False: out of memory.
  */
 bool minidebug_read(const struct elf_file *file, struct symbol_index *index);
 

@@ -22,12 +22,12 @@
 static char *read_exe_link(pid_t pid)
 {
 	char path[PATH_MAX];
-	char link[64];
+	char proc_path[64];
 	ssize_t len;
 	size_t suffix = strlen(DELETED_SUFFIX);
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	len = readlink(link, path, sizeof(path) - 1);
+	snprintf(proc_path, sizeof(proc_path), "/proc/%d/exe", pid);
+	len = readlink(proc_path, path, sizeof(path) - 1);
 	if (len < 0)
 		len = 0;
 	path[len] = '\0';

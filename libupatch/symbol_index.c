@@ -107,6 +107,8 @@ static bool reserve(struct symbol_index *index, size_t count)
 {
 	struct symbol_entry *bigger;
 
+	if (count == 0)
+		return true;
 	if (count > MAX_ENTRIES - index->count)
 		return false;
 	bigger = reallocarray(index->entries, index->count + count,

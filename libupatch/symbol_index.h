@@ -94,17 +94,17 @@ static inline const char *symbol_index_name(const struct symbol_index *index,
 
 /*
  * The entries with this name, versions left aside, in order and without
- * duplicates: the first one, and the next one with the name of `entry`.
+ * duplicates: the first one, and the next one with the name of entry `number`.
  */
 uint32_t symbol_index_first(const struct symbol_index *index, const char *name,
 			    size_t len);
-uint32_t symbol_index_next(const struct symbol_index *index, uint32_t entry);
+uint32_t symbol_index_next(const struct symbol_index *index, uint32_t number);
 
 /* Functions whose names begin with `name` and a ".", likewise. */
 uint32_t symbol_index_first_part(const struct symbol_index *index,
 				 const char *name, size_t len);
 uint32_t symbol_index_next_part(const struct symbol_index *index,
-				const char *name, size_t len, uint32_t entry);
+				const char *name, size_t len, uint32_t number);
 
 /* The place in by_addr of the first function that begins after `addr`. */
 uint32_t symbol_index_after(const struct symbol_index *index, uint64_t addr);

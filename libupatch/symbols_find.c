@@ -8,6 +8,9 @@
 #include "near_names.h"
 #include "symbol_view.h"
 
+/* Leaves room for two names and the rest of the message. */
+#define LIST_SIZE 600
+
 /* What is looked for. */
 struct query {
 	const struct symbol_table *table;
@@ -20,9 +23,9 @@ struct query {
 	bool takes_hidden;
 };
 
-/* A list for a message, "a, b, c", that stops where it is long enough. */
+/* A list for a message, "a, b, c and 3 more", that stops when it is full. */
 struct list {
-	char text[640];
+	char text[LIST_SIZE + 32];
 	size_t len;
 	size_t left_out;
 };
@@ -38,25 +41,20 @@ add_item(struct list *list, const char *format, ...)
 	vsnprintf(item, sizeof(item), format, args);
 	va_end(args);
 	len = strlen(item);
-	if (list->left_out > 0 || len + 3 > sizeof(list->text) - list->len) {
+	if (list->left_out > 0 || list->len + len + 3 > LIST_SIZE) {
 		list->left_out++;
 		return;
 	}
-	list->len += (size_t)snprintf(list->text + list->len,
-				      sizeof(list->text) - list->len, "%s%s",
-				      list->len > 0 ? ", " : "", item);
+	list->len +=
+		(size_t)snprintf(list->text + list->len, LIST_SIZE - list->len,
+				 "%s%s", list->len > 0 ? ", " : "", item);
 }
 
 static const char *text_of(struct list *list)
 {
-	char more[32];
-
-	if (list->left_out > 0) {
-		snprintf(more, sizeof(more), " and %zu more", list->left_out);
+	if (list->left_out > 0)
 		snprintf(list->text + list->len, sizeof(list->text) - list->len,
-			 "%.*s", (int)(sizeof(list->text) - list->len - 1),
-			 more);
-	}
+			 " and %zu more", list->left_out);
 	return list->text;
 }
 
