@@ -7,10 +7,11 @@
 
 int idle_second_twin(int x);
 
+static volatile int step = 10;
+
 static REPLACED int twin(int x)
 {
-	__asm__ volatile("");
-	return x + 10;
+	return x + step;
 }
 
 int idle_second_twin(int x)
