@@ -295,6 +295,12 @@ function args_by_index
 	ret
 end args_by_index
 
+/* A one-byte displacement of two times 64. */
+function args_by_evex
+	vpaddd	128(%rsp), %zmm1, %zmm1
+	ret
+end args_by_evex
+
 function args_of_tail_call
 	jmp	abort@PLT
 end args_of_tail_call

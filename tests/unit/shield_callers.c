@@ -60,6 +60,18 @@ CALLEE long callee_block(struct block block, long a)
 	return a + limit;
 }
 
+CALLEE long callee_large(struct large large, long a)
+{
+	(void)large;
+	return a + limit;
+}
+
+CALLEE long callee_odd(long a, long b, long c, long d, long e, long f, long g)
+{
+	(void)b, (void)c, (void)d, (void)e, (void)f, (void)g;
+	return a + limit;
+}
+
 CALLEE struct pair callee_pair(long a)
 {
 	return (struct pair){ a + limit, a - limit };
@@ -139,6 +151,23 @@ long call_block(long a, long b)
 {
 	struct block block = { { a, b, 3, 4, 5 } };
 	long result = callee_block(block, a);
+
+	return result * 100 + b;
+}
+
+long call_large(long a, long b)
+{
+	struct large large = { { a, b } };
+	long result;
+
+	large.words[29] = 7;
+	result = callee_large(large, a);
+	return result * 100 + b;
+}
+
+long call_odd(long a, long b)
+{
+	long result = callee_odd(a, 2, 3, 4, 5, 6, 7);
 
 	return result * 100 + b;
 }

@@ -22,6 +22,9 @@ struct point {
 struct block {
 	long words[5];
 };
+struct large {
+	long words[30];
+};
 
 /* Replaced. */
 int callee_limit(void);
@@ -31,6 +34,8 @@ long callee_many(long a, long b, long c, long d, long e, long f, long g, long h,
 		 double p, double q, double r, double s, double t, double u,
 		 double v, double w, double x, double y);
 long callee_block(struct block block, long a);
+long callee_large(struct large large, long a);
+long callee_odd(long a, long b, long c, long d, long e, long f, long g);
 struct pair callee_pair(long a);
 struct point callee_point(double x);
 long double callee_long(long a);
@@ -50,6 +55,8 @@ double call_scale(double a, double b, double c);
 long call_switch(long a, long b, long c);
 long call_many(long a, long b);
 long call_block(long a, long b);
+long call_large(long a, long b);
+long call_odd(long a, long b);
 long call_pair(long a, long b, long c);
 double call_point(double a, double b, double c);
 long double call_long(long a, long b, long c);

@@ -120,6 +120,7 @@ static const struct {
 	{ "args_of_va_list", 0, false },
 	{ "args_in_a_loop", 8, false },
 	{ "args_by_index", 8, false },
+	{ "args_by_evex", 0, false },
 	{ "args_of_tail_call", 0, false },
 };
 

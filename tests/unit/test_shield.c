@@ -189,6 +189,20 @@ static long new_block(struct block block, long a)
 	return sum_block_elsewhere(&block) + a;
 }
 
+/* All that it reads can be seen: the runtime copies as much. */
+static long new_large(struct large large, long a)
+{
+	do_much();
+	return large.words[0] + large.words[1] + large.words[29] + a;
+}
+
+static long new_odd(long a, long b, long c, long d, long e, long f, long g)
+{
+	do_much();
+	return a == 1 && b == 2 && c == 3 && d == 4 && e == 5 && f == 6 &&
+	       g == 7;
+}
+
 static struct pair new_pair(long a)
 {
 	do_much();
@@ -328,6 +342,16 @@ static bool run_block(void)
 	return call_block(1, 2) == 1602;
 }
 
+static bool run_large(void)
+{
+	return call_large(1, 2) == 1102;
+}
+
+static bool run_odd(void)
+{
+	return call_odd(1, 2) == 102;
+}
+
 static bool run_pair(void)
 {
 	return call_pair(1, 2, 3) == 6 - 40 + 200 + 3000;
@@ -441,6 +465,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO(switch, 16),
 	SCENARIO(many, 16),
 	SCENARIO(block, 16),
+	SCENARIO(large, 16),
+	SCENARIO(odd, 16),
 	SCENARIO(pair, 16),
 	SCENARIO(point, 16),
 	SCENARIO(long, 16),
@@ -569,7 +595,7 @@ static void expect_unwound(function new)
 	redirect((function)callee_limit, new, SHIELD);
 	right = run_limit();
 	cr_expect(right);
-	right = has_frame_in((uintptr_t)upatch_shield_common, SHIELD_COPY_OFFSET);
+	right = has_frame_in((uintptr_t)upatch_shield_common, SHIELD_COPY);
 	cr_expect(right, "the shield is in the backtrace");
 	right = has_frame_in((uintptr_t)call_limit, 32);
 	cr_expect(right, "its caller is in the backtrace");
@@ -586,6 +612,22 @@ Test(shield, unwinder_of_the_compiler_passes)
 Test(shield, libunwind_passes)
 {
 	expect_unwound((function)new_libunwind);
+}
+
+Test(shield, arguments_are_counted_where_they_can_be)
+{
+	struct clobber clobber;
+
+	analyze((function)new_odd, &clobber);
+	cr_expect(eq(int, clobber.stack_args_known, true));
+	cr_expect(eq(u32, clobber.stack_arg_bytes, 8));
+	analyze((function)new_large, &clobber);
+	cr_expect(eq(int, clobber.stack_args_known, true));
+	cr_expect(eq(u32, clobber.stack_arg_bytes, sizeof(struct large)));
+	analyze((function)new_block, &clobber);
+	cr_expect(eq(int, clobber.stack_args_known, false));
+	analyze((function)new_log, &clobber);
+	cr_expect(eq(int, clobber.stack_args_known, false));
 }
 
 /* --- Arguments on the stack ------------------------------------------------------ */

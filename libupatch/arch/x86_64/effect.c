@@ -180,10 +180,11 @@ static void add_operands(const cs_x86 *x86, unsigned int id,
 	effect->uses |= uses.general;
 }
 
-static bool is_string(const cs_insn *raw)
+/* movsd and cmpsd are also vector instructions, with an opcode of 0f. */
+static bool is_string(unsigned int id, const struct insn *insn)
 {
-	/* Without operands in the encoding, so without a ModRM byte. */
-	return raw->detail->x86.encoding.modrm_offset == 0;
+	return (id == X86_INS_MOVSD || id == X86_INS_CMPSD) &&
+	       insn->bytes[insn->opcode_at] != 0x0f;
 }
 
 static void correct_general_writes(const cs_insn *raw, struct effect *effect)
@@ -202,9 +203,7 @@ static void correct_general_writes(const cs_insn *raw, struct effect *effect)
 		if (repeat == X86_PREFIX_REP || repeat == X86_PREFIX_REPNE)
 			effect->writes.general |= GENERAL_BIT(RCX);
 	}
-	/* movsd and cmpsd are also vector instructions, with a ModRM byte. */
-	if ((raw->id == X86_INS_MOVSD || raw->id == X86_INS_CMPSD) &&
-	    is_string(raw)) {
+	if (is_string(raw->id, &effect->insn)) {
 		effect->writes.general = GENERAL_BIT(RSI) | GENERAL_BIT(RDI);
 		if (repeat == X86_PREFIX_REP || repeat == X86_PREFIX_REPNE)
 			effect->writes.general |= GENERAL_BIT(RCX);
@@ -284,6 +283,34 @@ static void add_memory(const cs_insn *raw, struct effect *effect)
 		return;
 	memory->base = address_number(op->mem.base);
 	memory->index = address_number(op->mem.index);
+}
+
+/*
+ * With EVEX Capstone takes base registers for vector registers, and counts
+ * one-byte displacements in bytes.
+ */
+static void correct_evex_memory(struct effect *effect)
+{
+	const uint8_t *evex = effect->insn.bytes;
+	bool extended = !(evex[1] & 0x20);
+	uint8_t modrm = evex[5], rm = modrm & 7, mod = modrm >> 6;
+
+	effect->memory = (struct effect_memory){ 0 };
+	if (mod == 3)
+		return;
+	if (rm == 4)
+		rm = evex[6] & 7;
+	effect->memory.used = true;
+	effect->memory.vague = true;
+	effect->memory.index = GENERAL_NONE;
+	effect->memory.base = (uint8_t)(rm + (extended ? R8 : 0));
+	if (mod == 0 && rm == 5)
+		effect->memory.base = GENERAL_NONE;
+}
+
+static bool is_evex(const struct insn *insn)
+{
+	return insn->bytes[0] == 0x62;
 }
 
 static bool is_wide_register(const cs_x86_op *op)
@@ -479,6 +506,8 @@ static bool decode_opaque(const uint8_t *code, size_t len, upatch_addr_t addr,
 	memcpy(effect->insn.bytes, code, size);
 	effect->opaque = true;
 	effect->vector_width = 64;
+	if (is_evex(&effect->insn))
+		correct_evex_memory(effect);
 	return true;
 }
 
@@ -492,6 +521,8 @@ bool effect_decode(struct insn_decoder *decoder, const uint8_t *code,
 		add_memory(raw, &effect);
 		add_sets(decoder, &effect);
 		classify_move(raw, &effect);
+		if (is_evex(&effect.insn))
+			correct_evex_memory(&effect);
 		effect.is_padding =
 			raw->id == X86_INS_NOP || raw->id == X86_INS_INT3;
 		effect.stops = raw->id == X86_INS_UD2 ||

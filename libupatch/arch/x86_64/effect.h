@@ -50,6 +50,7 @@ enum effect_move {
 struct effect_memory {
 	bool used;
 	bool written;
+	bool vague; /* only the base is certain */
 	uint8_t base, index; /* or GENERAL_NONE */
 	uint8_t size;
 	int64_t disp;

@@ -110,7 +110,11 @@ static void note_access(struct value place, const struct effect_memory *memory,
 {
 	int32_t end = place.offset + memory->size;
 
-	if (place.kind != VALUE_STACK || end <= 0)
+	if (place.kind != VALUE_STACK)
+		return;
+	if (memory->vague)
+		args->escape = true;
+	if (end <= 0)
 		return;
 	/* Which element of an array in the arguments, nobody knows. */
 	if (memory->index != GENERAL_NONE && place.offset >= FRAME_ARGS)

@@ -15,8 +15,8 @@
 #include "shield_layout.h"
 
 #define WORD 8
-/* Up to here one push per word is shorter and faster than a loop. */
-#define UNROLLED_WORDS 16
+/* Up to here one push per word is faster than what the runtime does. */
+#define PUSHED_WORDS 16
 
 /*
  *	arguments on the stack
@@ -24,29 +24,32 @@
  * rbp	rbp of the caller
  *	SHIELD_RESTORE: where the runtime's half comes back to
  *	SHIELD_NEW: the new function
- *	kept general registers
+ *	SHIELD_RAX, …: if the runtime copies the arguments
+ *	kept general registers	(general_at is above the first one)
  *	kept opmask registers	(opmask_at is the lowest)
  *	kept vector registers	(vector_at is the lowest)
  *	up to 8 bytes, for alignment
  * rsp	the copy of the arguments; a multiple of 16
  */
 struct layout {
-	int32_t opmask_at, vector_at;
-	unsigned int arg_words; /* that the code copies itself */
+	int32_t general_at, opmask_at, vector_at;
+	bool runtime_copies;
 };
 
 static void plan_layout(const struct shield_spec *spec, struct layout *layout)
 {
-	int32_t at = SHIELD_KEPT;
+	int32_t at;
 
+	layout->runtime_copies = !spec->stack_args_known ||
+				 spec->stack_arg_bytes > PUSHED_WORDS * WORD;
+	at = layout->runtime_copies ? SHIELD_RDI : SHIELD_NEW;
+	layout->general_at = at;
 	at -= WORD * __builtin_popcount(spec->kept.general);
 	at -= WORD * __builtin_popcount(spec->kept.opmask);
 	layout->opmask_at = at;
 	at -= spec->vector_width * __builtin_popcount(spec->kept.vector);
 	/* EVEX has a one-byte displacement for multiples of the width. */
 	layout->vector_at = at & -(int32_t)spec->vector_width;
-	layout->arg_words =
-		spec->stack_args_known ? spec->stack_arg_bytes / WORD : 0;
 }
 
 /* --- Instructions ----------------------------------------------------------- */
@@ -179,6 +182,11 @@ static void emit_vectors(struct emitter *out, enum direction direction,
 static void emit_keep(struct emitter *out, const struct shield_spec *spec,
 		      const struct layout *layout)
 {
+	/* in the order of SHIELD_RAX, SHIELD_RCX, SHIELD_RSI, SHIELD_RDI */
+	static const uint8_t push_scratch[] = { 0x50, 0x51, 0x56, 0x57 };
+
+	if (layout->runtime_copies)
+		emit_bytes(out, push_scratch, sizeof(push_scratch));
 	for (unsigned int reg = 0; reg < GENERAL_COUNT; reg++) {
 		if (spec->kept.general & GENERAL_BIT(reg))
 			emit_push(out, reg);
@@ -191,7 +199,7 @@ static void emit_restore(struct emitter *out, const struct shield_spec *spec,
 			 const struct layout *layout)
 {
 	static const uint8_t leave_ret[] = { 0xc9, 0xc3 };
-	int32_t at = SHIELD_KEPT;
+	int32_t at = layout->general_at;
 
 	emit_vectors(out, LOAD, spec, layout);
 	for (unsigned int reg = 0; reg < GENERAL_COUNT; reg++) {
@@ -205,49 +213,35 @@ static void emit_restore(struct emitter *out, const struct shield_spec *spec,
 
 /* --- Arguments --------------------------------------------------------------- */
 
-/*
- *	mov $bytes, %r11d
- * 1:	push SHIELD_ARGS - 8(%rbp, %r11)
- *	sub $8, %r11
- *	jnz 1b
- */
-static void emit_copy_loop(struct emitter *out, uint32_t bytes)
-{
-	static const uint8_t loop[] = {
-		0x42, 0xff, 0x74, 0x1d, SHIELD_ARGS - WORD, 0x49, 0x83,
-		0xeb, WORD, 0x75, 0xf5
-	};
-	static const uint8_t mov_r11[] = { 0x41, 0xbb };
-
-	emit_bytes(out, mov_r11, sizeof(mov_r11));
-	emit_u32(out, bytes);
-	emit_bytes(out, loop, sizeof(loop));
-}
-
-static void emit_args(struct emitter *out, const struct layout *layout)
+static void emit_push_args(struct emitter *out, uint32_t bytes)
 {
 	static const uint8_t align[] = { 0x48, 0x83, 0xe4, 0xf0 };
 	static const uint8_t skip_word[] = { 0x48, 0x83, 0xec, WORD };
-	unsigned int words = layout->arg_words;
+	uint32_t words = bytes / WORD;
 
 	emit_bytes(out, align, sizeof(align));
 	if (words % 2)
 		emit_bytes(out, skip_word, sizeof(skip_word));
-	if (words > UNROLLED_WORDS) {
-		emit_copy_loop(out, words * WORD);
-		return;
-	}
 	while (words-- > 0)
 		emit_push_frame(out, SHIELD_ARGS + (int32_t)words * WORD);
 }
 
-/* The runtime copies; r11 tells it how much is there for certain. */
-static void emit_args_minimum(struct emitter *out, uint32_t bytes)
+/* mov $bytes, %r11d: the parameter of SHIELD_COPY and SHIELD_GUESS */
+static void emit_arg_bytes(struct emitter *out, uint32_t bytes)
 {
 	static const uint8_t mov_r11[] = { 0x41, 0xbb };
 
 	emit_bytes(out, mov_r11, sizeof(mov_r11));
 	emit_u32(out, bytes);
+}
+
+static upatch_addr_t runtime_entry(const struct shield_spec *spec,
+				   const struct layout *layout)
+{
+	if (!layout->runtime_copies)
+		return spec->shield_common;
+	return spec->shield_common +
+	       (spec->stack_args_known ? SHIELD_COPY : SHIELD_GUESS);
 }
 
 /* --- The whole ---------------------------------------------------------------- */
@@ -268,9 +262,10 @@ static void emit_code(struct emitter *out, const struct shield_spec *spec,
 	emit_push_word(out, words->at);
 	emit_push_word(out, words->at + WORD);
 	emit_keep(out, spec, layout);
-	emit_args(out, layout);
-	if (!spec->stack_args_known)
-		emit_args_minimum(out, spec->stack_arg_bytes);
+	if (layout->runtime_copies)
+		emit_arg_bytes(out, spec->stack_arg_bytes);
+	else
+		emit_push_args(out, spec->stack_arg_bytes);
 	emit_jump_indirect(out, words->at + 2 * WORD);
 	words->restore = spec->code + out->len;
 	emit_restore(out, spec, layout);
@@ -316,9 +311,7 @@ int arch_emit_shield(const struct shield_spec *spec, uint8_t *buf, size_t size,
 		return status;
 	plan_layout(spec, &layout);
 	words.new_func = spec->new_func;
-	words.runtime = spec->shield_common;
-	if (!spec->stack_args_known)
-		words.runtime += SHIELD_COPY_OFFSET;
+	words.runtime = runtime_entry(spec, &layout);
 	/* Twice: where the words are is known when the code has been made. */
 	for (int round = 0; round < 2; round++) {
 		emitter_init(&out, buf, size, spec->code);

@@ -7,12 +7,20 @@
 #define SHIELD_ARGS    16
 #define SHIELD_RESTORE (-8)
 #define SHIELD_NEW     (-16)
-/* Kept registers follow. */
-#define SHIELD_KEPT (-16)
+/* Only if the runtime copies the arguments, which needs these registers. */
+#define SHIELD_RAX (-24)
+#define SHIELD_RCX (-32)
+#define SHIELD_RSI (-40)
+#define SHIELD_RDI (-48)
 
-/* From the runtime's entry: the one for arguments that nobody has counted. */
-#define SHIELD_COPY_OFFSET 16
-/* How much of them is copied, if the stack has as much. */
+/*
+ * Entries of the runtime's half, from its first one: copy r11 bytes of
+ * arguments; copy as many as can be read up to SHIELD_ARGS_GUESS, of which r11
+ * are there for certain.
+ */
+#define SHIELD_COPY  16
+#define SHIELD_GUESS 64
+
 #define SHIELD_ARGS_GUESS 1024
 
 #endif

@@ -11,6 +11,7 @@
 
 #define PAGE_LEN 4096
 #define SIGSET_LEN 8
+#define TRAP 0xcc
 
 	.text
 	.globl	upatch_shield_common
@@ -24,34 +25,43 @@ upatch_shield_common:
 	call	*SHIELD_NEW(%rbp)
 	jmp	*SHIELD_RESTORE(%rbp)
 
+	/* Here and below, rax, rcx, rsi and rdi are in the frame, r11 is free. */
+	.org	upatch_shield_common + SHIELD_COPY, TRAP
+.Lcopy:
+	sub	%r11, %rsp
+	and	$-16, %rsp
+	lea	SHIELD_ARGS(%rbp), %rsi
+	mov	%rsp, %rdi
+	mov	%r11, %rcx
+	shr	$3, %rcx
+	rep movsq
+	mov	SHIELD_RAX(%rbp), %rax
+	mov	SHIELD_RCX(%rbp), %rcx
+	mov	SHIELD_RSI(%rbp), %rsi
+	mov	SHIELD_RDI(%rbp), %rdi
+	jmp	upatch_shield_common
+
 	/*
-	 * The new function may take arguments from the stack, but nobody knows
-	 * how many: r11 bytes are there for certain.  A page that is readable
-	 * at one place is so throughout; whether the next one is, the kernel
-	 * tells without a fault: rt_sigprocmask reads the set before it finds
-	 * that there is no such operation.
+	 * A page that is readable at one place is so throughout.  Whether the
+	 * next one is, the kernel tells without a fault: rt_sigprocmask reads
+	 * the set before it finds that there is no such operation.
 	 */
-	.org	upatch_shield_common + SHIELD_COPY_OFFSET, 0xcc
+	.org	upatch_shield_common + SHIELD_GUESS, TRAP
 	cmp	$SHIELD_ARGS_GUESS, %r11
 	jae	.Lcopy
-	push	%rax
-	push	%rcx
-	lea	SHIELD_ARGS(%rbp), %rax
-	mov	%rax, %rcx
-	neg	%rcx
+	lea	SHIELD_ARGS(%rbp), %rsi
+	mov	%esi, %ecx
+	neg	%ecx
 	and	$(PAGE_LEN - 1), %ecx
 	cmp	$SHIELD_ARGS_GUESS, %ecx
-	jae	.Lguess
-	add	%rcx, %rax
+	jae	1f
+	add	%rcx, %rsi
 	cmp	%rcx, %r11
-	cmova	%r11, %rcx
-	push	%rdi
-	push	%rsi
+	cmovb	%rcx, %r11
 	push	%rdx
 	push	%r10
-	push	%rcx
+	push	%r11
 	mov	$-1, %edi
-	mov	%rax, %rsi
 	xor	%edx, %edx
 	mov	$SIGSET_LEN, %r10d
 	mov	$SYS_rt_sigprocmask, %eax
@@ -59,25 +69,10 @@ upatch_shield_common:
 	pop	%r11
 	pop	%r10
 	pop	%rdx
-	pop	%rsi
-	pop	%rdi
 	cmp	$-EINVAL, %eax
-	jne	.Lcounted
-.Lguess:
-	mov	$SHIELD_ARGS_GUESS, %r11d
-.Lcounted:
-	pop	%rcx
-	pop	%rax
-.Lcopy:
-	test	$8, %r11b
-	jz	1f
-	sub	$8, %rsp
-1:	test	%r11, %r11
-	jz	upatch_shield_common
-2:	push	(SHIELD_ARGS - 8)(%rbp, %r11)
-	sub	$8, %r11
-	jnz	2b
-	jmp	upatch_shield_common
+	jne	.Lcopy
+1:	mov	$SHIELD_ARGS_GUESS, %r11d
+	jmp	.Lcopy
 	.cfi_endproc
 	.size	upatch_shield_common, . - upatch_shield_common
 	.globl	upatch_shield_common_end
