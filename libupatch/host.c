@@ -86,6 +86,29 @@ static bool symbol_of(void *user, upatch_addr_t addr, const char **ret_name,
 	return true;
 }
 
+static upatch_addr_t exported_of(void *user, const char *name)
+{
+	const struct search *search = user;
+	const struct modules *modules = &search->process->modules;
+	upatch_addr_t addr = 0;
+
+	for (size_t i = 0; addr == 0 && i < modules->count; i++) {
+		const struct module *module = &modules->modules[i];
+
+		if (module->soname && is_libc_name(module->soname))
+			addr = process_exported(search->process, module, name);
+	}
+	return addr;
+}
+
+static size_t read_code(void *user, upatch_addr_t addr, uint8_t *buf,
+			size_t len)
+{
+	const struct search *search = user;
+
+	return memory_read_some(&search->process->memory, addr, buf, len);
+}
+
 /* The main thread's stack grows as far as its limit; others lie there whole. */
 static upatch_addr_t stack_floor(const struct search *search, pid_t tid,
 				 const struct stack_thread *thread)
@@ -108,7 +131,13 @@ static upatch_addr_t stack_floor(const struct search *search, pid_t tid,
 static bool fits(struct search *search, struct thread *thread,
 		 struct host_verdict *ret_verdict)
 {
-	const struct host_lookup lookup = { module_of, symbol_of, search };
+	const struct host_lookup lookup = {
+		.module = module_of,
+		.symbol = symbol_of,
+		.exported = exported_of,
+		.read_code = read_code,
+		.user = search,
+	};
 	struct process *process = search->process;
 	struct host_thread candidate = { 0 };
 	struct stack_thread stack;

@@ -6,9 +6,13 @@
 #include <string.h>
 
 #include "arch/arch_thread.h"
+#include "arch/frame.h"
 
 /* __libc_start_main, __libc_start_call_main; or start_thread, clone3 */
 #define LIBC_START_FRAMES_MAX 2
+
+/* What a call that ends in another function is looked at for its jump. */
+#define CALL_CODE_MAX 256
 
 /*
  * Functions of libc that wait in a system call and hold no lock of libc then;
@@ -206,23 +210,63 @@ static size_t skip_library_call(const struct host_lookup *lookup,
 	return i;
 }
 
+static bool is_exported_at(const struct host_lookup *lookup, upatch_addr_t addr,
+			   upatch_addr_t start, const char **ret_name)
+{
+	upatch_addr_t found;
+
+	return lookup->symbol(lookup->user, addr, ret_name, &found) &&
+	       found == start;
+}
+
+/* Does the exported function at `start` jump, as its end, to `target`? */
+static bool ends_in(const struct host_lookup *lookup, upatch_addr_t start,
+		    upatch_addr_t target)
+{
+	uint8_t code[CALL_CODE_MAX];
+	size_t len = lookup->read_code(lookup->user, start, code, sizeof(code));
+	size_t offset;
+	const char *name;
+
+	return arch_find_jump(code, len, start, target, &offset) &&
+	       is_exported_at(lookup, start + offset, start, &name);
+}
+
 /*
- * The exported function that the frame is in, if it is one that waits.  The
- * unwind table has to agree on where the function begins: a symbol can also
- * stand in front of an internal function that follows it.
+ * pthread_join and sem_wait end in a jump to an internal function, which then
+ * stands on the stack in their place.  Who jumps so has nothing left to do,
+ * and so holds nothing.
+ */
+static const struct waiting_call *
+find_call_that_ends_in(const struct host_lookup *lookup, upatch_addr_t target)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(waiting_calls) / sizeof(waiting_calls[0]); i++) {
+		upatch_addr_t start =
+			lookup->exported(lookup->user, waiting_calls[i].name);
+
+		if (start != 0 && ends_in(lookup, start, target))
+			return &waiting_calls[i];
+	}
+	return NULL;
+}
+
+/*
+ * The call of libc that the frame is, if it is one that waits.  The unwind
+ * table has to agree on where the function begins: a symbol can also stand in
+ * front of an internal function that follows it.
  */
 static const struct waiting_call *
 find_waiting_call(const struct host_lookup *lookup,
 		  const struct unwind_frame *frame)
 {
 	const char *name;
-	upatch_addr_t start;
 
-	if (!lookup->symbol(lookup->user, unwind_frame_at(frame), &name,
-			    &start) ||
-	    start != frame->code_start)
-		return NULL;
-	return find_call(name);
+	if (is_exported_at(lookup, unwind_frame_at(frame), frame->code_start,
+			   &name))
+		return find_call(name);
+	return find_call_that_ends_in(lookup, frame->code_start);
 }
 
 static enum host_fit judge_library_call(const struct host_lookup *lookup,
@@ -230,9 +274,11 @@ static enum host_fit judge_library_call(const struct host_lookup *lookup,
 					const struct unwind_frame *entry,
 					struct host_verdict *verdict)
 {
-	const struct waiting_call *call = find_waiting_call(lookup, entry);
+	const struct waiting_call *call = NULL;
 
-	if (!call || !thread->in_syscall)
+	if (thread->in_syscall)
+		call = find_waiting_call(lookup, entry);
+	if (!call)
 		return module_of(lookup, entry) == HOST_MODULE_ALLOCATOR
 			       ? HOST_IN_ALLOCATOR
 			       : HOST_IN_LIBC;

@@ -27,6 +27,11 @@ struct host_lookup {
 	 */
 	bool (*symbol)(void *user, upatch_addr_t addr, const char **ret_name,
 		       upatch_addr_t *ret_start);
+	/* An exported function of libc; 0: there is none. */
+	upatch_addr_t (*exported)(void *user, const char *name);
+	/* Reads code of the target; returns how much of it could be read. */
+	size_t (*read_code)(void *user, upatch_addr_t addr, uint8_t *buf,
+			    size_t len);
 	void *user;
 };
 
@@ -67,7 +72,10 @@ struct host_verdict {
 	enum host_fit fit;
 	/* the frame that decided it; index into the walk */
 	size_t frame;
-	/* the call that an idle thread waits in, "epoll_wait"; or NULL */
+	/*
+	 * the call that an idle thread waits in, "epoll_wait", or one that ends
+	 * in the same internal function; else NULL
+	 */
 	const char *call;
 };
 

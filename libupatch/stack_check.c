@@ -10,7 +10,7 @@
 /* Of a foreign stack; what lies further out the unwinder reads itself. */
 #define FOREIGN_LIVE_MAX (64 * 1024UL)
 /* A larger one is taken for unknown memory around a control block. */
-#define OWN_STACK_MAX (256 * 1024 * 1024UL)
+#define OWN_STACK_MAX (64 * 1024 * 1024UL)
 #define OWN_PART_LEN  (64 * 1024UL)
 
 /* --- Where a thread's stack is ----------------------------------------- */

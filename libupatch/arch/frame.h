@@ -26,6 +26,15 @@ bool arch_read_signal_frame(const uint8_t head[ARCH_SIGNAL_FRAME_HEAD_LEN],
 bool arch_is_after_call(const uint8_t before[ARCH_CALL_MAX]);
 
 /*
+ * Where code[0, len), which runs at `addr`, jumps to `target` with a 32-bit
+ * displacement, as a function does that ends in another one.  Instructions are
+ * not told apart: that other bytes hold just that distance is left out of
+ * account.
+ */
+bool arch_find_jump(const uint8_t *code, size_t len, uint64_t addr,
+		    uint64_t target, size_t *ret_offset);
+
+/*
  * Does the code of __start_context begin here?  makecontext(3) of glibc makes
  * that the return address of a context's first function; no call is before it.
  */

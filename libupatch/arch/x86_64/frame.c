@@ -73,6 +73,34 @@ bool arch_is_after_call(const uint8_t before[ARCH_CALL_MAX])
 	return false;
 }
 
+/* jmp, or the second byte of a conditional jump */
+static bool is_jump_rel32(const uint8_t *code, size_t offset)
+{
+	if (code[offset] == JMP_REL32)
+		return true;
+	return offset > 0 && code[offset - 1] == 0x0f &&
+	       (code[offset] & 0xf0) == 0x80;
+}
+
+bool arch_find_jump(const uint8_t *code, size_t len, uint64_t addr,
+		    uint64_t target, size_t *ret_offset)
+{
+	size_t offset;
+
+	for (offset = 0; offset + REL32_LEN <= len; offset++) {
+		int32_t distance;
+
+		memcpy(&distance, code + offset + 1, sizeof(distance));
+		if (!is_jump_rel32(code, offset) ||
+		    addr + offset + REL32_LEN + (uint64_t)(int64_t)distance !=
+			    target)
+			continue;
+		*ret_offset = offset;
+		return true;
+	}
+	return false;
+}
+
 bool arch_is_context_start(const uint8_t code[ARCH_CONTEXT_START_LEN])
 {
 	/* mov %rbx,%rsp: sysdeps/unix/sysv/linux/x86_64/__start_context.S */
