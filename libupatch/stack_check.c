@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "arch/arch_thread.h"
 #include "arch/frame.h"
 
 #define WORD_LEN sizeof(uint64_t)
@@ -316,6 +317,18 @@ static enum stack_reason judge_rest(const struct stack_check *check,
 							       : STACK_FOREIGN;
 }
 
+/*
+ * The handler has returned to __restore_rt: the word that would tell of its
+ * frame is no longer on the stack, but the frame is.
+ */
+static bool leaves_handler(const struct stack_check *check,
+			   const struct arch_regs *regs)
+{
+	return check->query.signal_return != 0 &&
+	       arch_regs_pc(regs) - check->query.signal_return <=
+		       arch_sigreturn_code_len;
+}
+
 static bool has_what_counts(const struct stack_thread *thread)
 {
 	const struct addr_range *live = &thread->bounds.live;
@@ -340,7 +353,8 @@ void stack_check_thread(const struct stack_check *check,
 		ret_verdict->reason = STACK_UNREADABLE;
 		return;
 	}
-	if (bounds->is_own && copy_is_clean(check, &thread->copy, thread) &&
+	if (bounds->is_own && !leaves_handler(check, thread->regs) &&
+	    copy_is_clean(check, &thread->copy, thread) &&
 	    registers_are_clean(check, thread->regs))
 		return;
 	unwind_walk(unwinder, thread->regs, &thread->copy, thread->is_stopped,

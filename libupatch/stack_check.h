@@ -6,8 +6,9 @@
  *
  * What cannot be seen: the frames of a context that is not running, of a
  * coroutine that was switched away from.  They lie in memory that nothing
- * tells from other memory, and they belong to no thread.  A coroutine that
- * *is* running hides the frames from which it was entered; so for a thread on
+ * tells from other memory, and they belong to no thread.  Nor is a coroutine
+ * recognised whose stack is part of a thread's own.  A coroutine that *is*
+ * running hides the frames from which it was entered; so for a thread on
  * a foreign stack its own stack is looked at as well, all of it.
  */
 #ifndef UPATCH_STACK_CHECK_H

@@ -11,6 +11,12 @@
 #define PAGE_LEN    4096UL
 #define PAGE_COUNT  256 /* a power of two */
 #define UNUSED_PAGE 1	/* no address of a page */
+/*
+ * Far more than the largest table needs for one step.  A DWARF expression can
+ * jump backwards, and nothing but this ends a loop in one.
+ */
+#define STEP_READS_MAX 1000000
+
 #define HDR_LEN_MAX 20
 
 /* Encodings of .eh_frame_hdr (LSB, "Exception Frames"). */
@@ -55,6 +61,8 @@ struct unwinder {
 	bool is_stopped;
 	/* found for the current step; 0: nothing */
 	upatch_addr_t code_start;
+	/* that the current step may still make */
+	unsigned long reads_left;
 };
 
 /* --- Reading the target ------------------------------------------------ */
@@ -232,9 +240,13 @@ static int get_dyn_info_list_addr(unw_addr_space_t space, unw_word_t *ret_addr,
 static int access_mem(unw_addr_space_t space, unw_word_t addr, unw_word_t *word,
 		      int write, void *user)
 {
+	struct unwinder *unwinder = user;
+
 	(void)space;
-	if (write || !read_word(user, addr, word))
+	if (write || unwinder->reads_left == 0 ||
+	    !read_word(unwinder, addr, word))
 		return -UNW_EINVAL;
+	unwinder->reads_left--;
 	return 0;
 }
 
@@ -400,6 +412,7 @@ static int step(struct unwinder *unwinder, unw_cursor_t *cursor,
 	int ret;
 
 	unwinder->code_start = 0;
+	unwinder->reads_left = STEP_READS_MAX;
 	ret = unw_step(cursor);
 	frame->code_start = unwinder->code_start;
 	if (frame->code_start == 0) {

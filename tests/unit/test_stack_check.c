@@ -334,6 +334,19 @@ Test(stack_check, handler_of_another_stack_asks_for_a_walk)
 	}
 }
 
+Test(stack_check, thread_that_leaves_a_handler_is_walked)
+{
+	struct captured captured = { 0 };
+	struct stack_verdict verdict;
+
+	captured.regs.user.rip = RESTORER + 7;
+	verdict = check_captured(&captured);
+	cr_assert(eq(int, verdict.reason, STACK_NO_UNWIND));
+	captured.regs.user.rip = RESTORER + 16;
+	verdict = check_captured(&captured);
+	cr_assert(eq(int, verdict.reason, STACK_SAFE));
+}
+
 Test(stack_check, return_of_handlers_at_the_end_is_no_frame)
 {
 	struct captured captured = { 0 };
