@@ -4,7 +4,11 @@
 
 #include <string.h>
 
+#include "arch/shield.h"
 #include "code_space.h"
+
+/* One is left for the shield. */
+#define NEW_RANGES_MAX (RT_RANGES - 1)
 
 struct installer {
 	struct process *process;
@@ -252,9 +256,9 @@ static void add_new_ranges(const struct patch_function *function,
 	func->ranges[count++].end = bias + function->code.end;
 	for (size_t i = 0; i < function->part_count; i++) {
 		const struct addr_range *part = &function->parts[i];
-		struct rt_range *last = &func->ranges[RT_RANGES - 1];
+		struct rt_range *last = &func->ranges[NEW_RANGES_MAX - 1];
 
-		if (count < RT_RANGES) {
+		if (count < NEW_RANGES_MAX) {
 			func->ranges[count].start = bias + part->start;
 			func->ranges[count++].end = bias + part->end;
 			continue;
@@ -267,28 +271,91 @@ static void add_new_ranges(const struct patch_function *function,
 	func->range_count = count;
 }
 
+static struct shield_spec describe_shield(const struct installer *installer,
+					  const struct plan_func *planned,
+					  const struct rt_func *func,
+					  upatch_addr_t code)
+{
+	return (struct shield_spec){
+		.code = code,
+		.shield_common = installer->view->state.shield_entry,
+		.new_func = func->new_addr,
+		.kept = planned->kept,
+		.vector_width = arch_vector_width(),
+		.stack_args_known = planned->new_clobber.stack_args_known,
+		.stack_arg_bytes = planned->new_clobber.stack_arg_bytes,
+	};
+}
+
+/* A call through the shield is a call of the new function. */
+static int write_shield(struct installer *installer,
+			const struct plan_func *planned, upatch_addr_t code,
+			struct rt_func *func, struct upatch_error *err)
+{
+	const struct shield_spec spec =
+		describe_shield(installer, planned, func, code);
+	struct rt_range *range = &func->ranges[func->range_count];
+	uint8_t buf[ARCH_SHIELD_MAX];
+	size_t len;
+	int ret = arch_emit_shield(&spec, buf, sizeof(buf), &len, err);
+
+	if (!ret)
+		ret = memory_write(&installer->process->memory, code, buf, len,
+				   err);
+	if (ret)
+		return ret;
+	func->entry = code;
+	func->flags |= RT_FUNC_SHIELDED;
+	range->start = code;
+	range->end = code + len;
+	func->range_count++;
+	return 0;
+}
+
 static int write_orig_gate(struct installer *installer,
+			   const struct code_grant *grant, struct rt_func *func,
+			   struct upatch_error *err)
+{
+	const struct arch_gate gate =
+		describe_gate(installer, grant->code, grant->data,
+			      grant->transition);
+	uint8_t code[ARCH_GATE_LEN];
+
+	func->data = grant->data;
+	func->data_len = sizeof(struct rt_gate_words);
+	func->orig_gate = grant->code;
+	func->orig_words = grant->data;
+	return write_gate(installer, &gate, code, sizeof(code), err);
+}
+
+/*
+ *	func->code              the gate behind *orig_func, if it is wanted
+ *	  + ARCH_GATE_LEN or 0  the shield, if one is needed
+ */
+static int write_func_code(struct installer *installer,
 			   const struct plan_func *planned,
 			   struct rt_func *func, struct upatch_error *err)
 {
-	uint8_t code[ARCH_GATE_LEN];
+	size_t gate_len = planned->declared->orig_func ? ARCH_GATE_LEN : 0;
+	size_t shield_len = planned->shielded ? ARCH_SHIELD_MAX : 0;
 	struct code_grant grant;
-	struct arch_gate gate;
-	int ret = code_space_take(&installer->space, planned->symbol.addr,
-				  sizeof(code), sizeof(struct rt_gate_words),
-				  &grant, err);
+	int ret;
 
+	if (!gate_len && !shield_len)
+		return 0;
+	ret = code_space_take(&installer->space, planned->symbol.addr,
+			      gate_len + shield_len,
+			      sizeof(struct rt_gate_words), &grant, err);
 	if (ret)
 		return ret;
 	func->code = grant.code;
-	func->code_len = sizeof(code);
-	func->data = grant.data;
-	func->data_len = sizeof(struct rt_gate_words);
-	func->orig_gate = grant.code;
-	func->orig_words = grant.data;
-	gate = describe_gate(installer, grant.code, grant.data,
-			     grant.transition);
-	return write_gate(installer, &gate, code, sizeof(code), err);
+	func->code_len = gate_len + shield_len;
+	if (gate_len)
+		ret = write_orig_gate(installer, &grant, func, err);
+	if (!ret && shield_len)
+		ret = write_shield(installer, planned, grant.code + gate_len,
+				   func, err);
+	return ret;
 }
 
 static int tell_func(struct installer *installer,
@@ -316,8 +383,7 @@ static int tell_func(struct installer *installer,
 	func->new_size = new_function->code.end - new_function->code.start;
 	func->entry = func->new_addr;
 	add_new_ranges(new_function, &installer->patch->rt, func);
-	if (planned->declared->orig_func)
-		ret = write_orig_gate(installer, planned, func, err);
+	ret = write_func_code(installer, planned, func, err);
 	if (ret)
 		return ret;
 	return request(installer, &message, &reply, "register a function", err);
@@ -359,7 +425,7 @@ int install_prepare(struct process *process, struct channel *channel,
 		return ret;
 	ret = code_space_open(&installer.space, process, channel, view,
 			      deadline_ns, err);
-	installer.space.expected_code_len = plan->func_count * 512;
+	installer.space.expected_code_len = plan->func_count * 384;
 	installer.space.expected_data_len = plan->func_count * 128;
 	if (!ret)
 		ret = tell_objects(&installer, err);

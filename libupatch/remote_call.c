@@ -158,6 +158,8 @@ static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
 		return thread_failed(call, ret, "restore the state of", err);
 	if (arch_is_interrupted_call(&again))
 		arch_make_call_again(&again);
+	/* Or the kernel would now make the call that was made before. */
+	arch_skip_syscall(&again);
 	ret = arch_regs_write(thread->tid, &again);
 	if (ret)
 		return thread_failed(call, ret, "restore the registers of",

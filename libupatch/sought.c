@@ -75,18 +75,15 @@ static int add_original(const struct view *view, const struct rt_site *site,
 	return 0;
 }
 
-static int add_func(const struct view *view, const struct view_func *func,
-		    struct sought *sought, struct upatch_error *err)
+static int add_func(const struct view_func *func, struct sought *sought,
+		    struct upatch_error *err)
 {
-	const struct rt_range *shield = &view->state.shield_text;
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < func->rt.range_count && i < RT_RANGES;
 	     i++)
 		ret = add(sought, func->rt.ranges[i].start,
 			  func->rt.ranges[i].end, func->name, err);
-	if (!ret && (func->rt.flags & RT_FUNC_SHIELDED))
-		ret = add(sought, shield->start, shield->end, func->name, err);
 	return ret;
 }
 
@@ -101,7 +98,7 @@ static int add_version(const struct view *view, const struct rt_site *site,
 		if (!func)
 			break;
 		if (func->rt.entry == entry)
-			return add_func(view, func, sought, err);
+			return add_func(func, sought, err);
 		addr = func->rt.below;
 	}
 	return add_original(view, site, sought, err);
@@ -120,7 +117,7 @@ static int add_all_but(const struct view *view, const struct rt_site *site,
 		if (!func)
 			break;
 		if (func->rt.entry != entry)
-			ret = add_func(view, func, sought, err);
+			ret = add_func(func, sought, err);
 		addr = func->rt.below;
 	}
 	if (!ret && entry != site->original)
@@ -192,6 +189,9 @@ static int finish(const struct view *view, struct sought *sought,
 	sought->gates = calloc(view->area_count + 1, sizeof(*sought->gates));
 	if (!sought->gates)
 		return no_memory(err);
+	/* About to enter a new function, or just out of it. */
+	sought->gates[i].start = view->state.shield_text.start;
+	sought->gates[i++].end = view->state.shield_text.end;
 	view_for_each(area, view->areas, view->area_count)
 	{
 		sought->gates[i].start = area->rt.code;
@@ -236,9 +236,6 @@ int sought_for_unload(const struct view *view, const struct view_patch *patch,
 	int ret = add(&sought, patch->rt.text.start, patch->rt.text.end,
 		      patch->rt.name, err);
 
-	if (!ret)
-		ret = add(&sought, view->state.shield_text.start,
-			  view->state.shield_text.end, patch->rt.name, err);
 	if (!ret)
 		ret = finish(view, &sought, err);
 	if (ret)

@@ -9,10 +9,10 @@
 
 #define WORD_LEN sizeof(uint64_t)
 /* Of a foreign stack; what lies further out the unwinder reads itself. */
-#define FOREIGN_LIVE_MAX (64 * 1024UL)
+#define FOREIGN_LIVE_MAX (64UL * 1024)
 /* A larger one is taken for unknown memory around a control block. */
-#define OWN_STACK_MAX (64 * 1024 * 1024UL)
-#define OWN_PART_LEN  (64 * 1024UL)
+#define OWN_STACK_MAX (64UL * 1024 * 1024)
+#define OWN_PART_LEN  (64UL * 1024)
 
 /* --- Where a thread's stack is ----------------------------------------- */
 

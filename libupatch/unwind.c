@@ -32,7 +32,7 @@ int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t ip,
 				       unw_dyn_info_t *table,
 				       unw_proc_info_t *ret_proc,
 				       int need_unwind_info, void *user);
-#define search_unwind_table UNW_OBJ(dwarf_search_unwind_table)
+#define SEARCH_UNWIND_TABLE UNW_OBJ(dwarf_search_unwind_table)
 
 struct page {
 	upatch_addr_t addr;
@@ -197,7 +197,7 @@ static int search(struct unwinder *unwinder, upatch_addr_t addr,
 	dyn.u.rti.table_data = table->entries;
 	/* in words; an entry is one: two 32-bit offsets */
 	dyn.u.rti.table_len = table->entry_count;
-	return search_unwind_table(unwinder->space, addr, &dyn, ret_proc,
+	return SEARCH_UNWIND_TABLE(unwinder->space, addr, &dyn, ret_proc,
 				   need_unwind_info, unwinder);
 }
 
@@ -228,12 +228,13 @@ static void put_unwind_info(unw_addr_space_t space, unw_proc_info_t *proc,
 	(void)user;
 }
 
+/* Code that registers itself with libunwind (_U_dyn_register): none. */
 static int get_dyn_info_list_addr(unw_addr_space_t space, unw_word_t *ret_addr,
 				  void *user)
 {
 	(void)space;
-	(void)ret_addr;
 	(void)user;
+	*ret_addr = 0;
 	return -UNW_ENOINFO;
 }
 
@@ -263,37 +264,6 @@ static int access_reg(unw_addr_space_t space, unw_regnum_t number,
 	return 0;
 }
 
-static int access_fpreg(unw_addr_space_t space, unw_regnum_t number,
-			unw_fpreg_t *value, int write, void *user)
-{
-	(void)space;
-	(void)number;
-	(void)value;
-	(void)write;
-	(void)user;
-	return -UNW_EBADREG;
-}
-
-static int resume(unw_addr_space_t space, unw_cursor_t *cursor, void *user)
-{
-	(void)space;
-	(void)cursor;
-	(void)user;
-	return -UNW_EINVAL;
-}
-
-static int get_proc_name(unw_addr_space_t space, unw_word_t addr, char *buf,
-			 size_t size, unw_word_t *ret_offset, void *user)
-{
-	(void)space;
-	(void)addr;
-	(void)buf;
-	(void)size;
-	(void)ret_offset;
-	(void)user;
-	return -UNW_ENOINFO;
-}
-
 /* --- Life cycle -------------------------------------------------------- */
 
 static void forget_pages(struct unwinder *unwinder)
@@ -313,9 +283,7 @@ int unwind_open(const struct memory *memory, struct unwinder **ret_unwinder,
 		.get_dyn_info_list_addr = get_dyn_info_list_addr,
 		.access_mem = access_mem,
 		.access_reg = access_reg,
-		.access_fpreg = access_fpreg,
-		.resume = resume,
-		.get_proc_name = get_proc_name,
+		/* the others serve what is not asked for here */
 	};
 	struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
 

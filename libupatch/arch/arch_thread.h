@@ -74,6 +74,8 @@ void arch_prepare_call(struct arch_regs *regs, upatch_addr_t function,
 /* At the entry of the rt_sigreturn that ends a call on the frame. */
 bool arch_at_sigreturn(const struct arch_regs *regs, upatch_addr_t frame);
 
+/* At the entry of a system call: none is made, registers stay as they are. */
+void arch_skip_syscall(struct arch_regs *regs);
 /* At a system call stop: the number of the call, and its result. */
 int64_t arch_syscall_number(const struct arch_regs *regs);
 int64_t arch_syscall_result(const struct arch_regs *regs);

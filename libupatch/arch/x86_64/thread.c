@@ -170,6 +170,11 @@ void arch_make_call_again(struct arch_regs *regs)
 	regs->user.orig_rax = (unsigned long long)-1;
 }
 
+void arch_skip_syscall(struct arch_regs *regs)
+{
+	regs->user.orig_rax = (unsigned long long)-1;
+}
+
 bool arch_call_is_pending(const struct arch_regs *regs,
 			  const struct arch_regs *interrupted)
 {
