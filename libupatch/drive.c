@@ -2,6 +2,7 @@
 /* Drives a transition to its end. */
 #include "drive.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "barrier.h"
@@ -67,6 +68,72 @@ static bool stop_moving(struct mover *mover, void *user)
 	return !driver->was_reversed && wants_stop(driver->operation);
 }
 
+static bool send_sought(struct driver *driver, const struct rt_range *ranges,
+			size_t count, bool first, bool last)
+{
+	struct rt_request request = {
+		.type = RT_SOUGHT,
+		.sought.count = (uint32_t)count,
+		.sought.first = first,
+		.sought.last = last,
+	};
+	struct rt_reply reply;
+
+	memcpy(request.sought.ranges, ranges, count * sizeof(*ranges));
+	return !channel_request(&driver->operation->channel, &request, -1,
+				tracer_now_ns() + 1000000000UL, &reply,
+				"tell what is sought", NULL);
+}
+
+/*
+ * Functions; gates, as a signal can have interrupted a thread in one; and the
+ * end of signal handlers: from inside a handler nobody moves himself, as it
+ * may run on a stack inside the thread's own.
+ */
+static struct rt_range *list_sought(const struct mover *mover,
+				    const struct view *view, size_t *ret_count)
+{
+	const struct sought *sought = mover->sought;
+	size_t count = 0;
+	struct rt_range *ranges =
+		calloc(sought->function_count + sought->gate_count + 1,
+		       sizeof(*ranges));
+
+	if (!ranges)
+		return NULL;
+	for (size_t i = 0; i < sought->function_count; i++) {
+		ranges[count].start = sought->functions[i].start;
+		ranges[count++].end = sought->functions[i].end;
+	}
+	for (size_t i = 0; i < sought->gate_count; i++) {
+		ranges[count].start = sought->gates[i].start;
+		ranges[count++].end = sought->gates[i].end;
+	}
+	ranges[count].start = view->state.sigreturn;
+	ranges[count++].end = view->state.sigreturn + 1;
+	*ret_count = count;
+	return ranges;
+}
+
+static bool publish_sought(struct mover *mover, void *user)
+{
+	struct driver *driver = user;
+	size_t count;
+	struct rt_range *ranges =
+		list_sought(mover, &driver->operation->view, &count);
+	bool sent = ranges;
+
+	for (size_t done = 0; sent && done < count; done += RT_SOUGHT_MAX) {
+		size_t left = count - done;
+		size_t now = left < RT_SOUGHT_MAX ? left : RT_SOUGHT_MAX;
+
+		sent = send_sought(driver, ranges + done, now, done == 0,
+				   now == left);
+	}
+	free(ranges);
+	return sent;
+}
+
 static int move(struct driver *driver, uint64_t deadline_ns,
 		struct upatch_error *err)
 {
@@ -76,6 +143,7 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 		.process = operation->process,
 		.tracer = driver->tracer,
 		.sought = &sought,
+		.publish = publish_sought,
 		.stop = stop_moving,
 		.user = driver,
 	};
@@ -83,7 +151,8 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 
 	if (ret)
 		return ret;
-	mover.moved_offset = operation->view.state.moved_offset;
+	mover.thread_offset = operation->view.state.thread_offset;
+	mover.transition_id = operation->view.state.transition.id;
 	mover.goal = operation->view.state.transition.reversed
 			     ? 0
 			     : operation->view.state.transition.id;

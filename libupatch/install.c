@@ -114,7 +114,9 @@ static struct arch_gate describe_gate(const struct installer *installer,
 		.destination =
 			words + offsetof(struct rt_gate_words, destination),
 		.transition = transition,
-		.moved_offset = (int32_t)installer->view->state.moved_offset,
+		.moved_offset = (int32_t)installer->view->state.thread_offset,
+		.self_move =
+			transition + offsetof(struct rt_area_head, self_move),
 	};
 }
 

@@ -63,7 +63,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		.process = operation->process,
 		.tracer = tracer,
 		.sought = &sought,
-		.moved_offset = operation->view.state.moved_offset,
+		.thread_offset = operation->view.state.thread_offset,
 	};
 	int ret = tracer_seize_all(tracer,
 				   (pid_t)operation->view.state.agent_tid, err);

@@ -26,7 +26,7 @@ struct look {
 static upatch_addr_t moved_word(const struct mover *mover,
 				const struct arch_regs *regs)
 {
-	return arch_regs_thread_pointer(regs) + (uint64_t)mover->moved_offset;
+	return arch_regs_thread_pointer(regs) + (uint64_t)mover->thread_offset;
 }
 
 static bool has_moved(const struct look *look)
@@ -37,6 +37,32 @@ static bool has_moved(const struct look *look)
 				moved_word(look->mover, &look->regs), &word,
 				sizeof(word)) == sizeof(word) &&
 	       word == look->mover->goal;
+}
+
+/*
+ * From now on the thread looks at its own stack whenever it comes through a
+ * gate (runtime/self_move.c).  The main thread's stack grows: what it may use
+ * is not all mapped, but nothing else is mapped there.
+ */
+static void let_move_itself(const struct look *look, pid_t tid)
+{
+	const uint64_t main_stack_growth = 8UL << 20;
+	const struct stack_bounds *bounds = &look->stack.bounds;
+	struct rt_thread thread = {
+		.may_move = look->mover->transition_id,
+		.stack_start = bounds->own.start,
+		.stack_end = bounds->own.end,
+	};
+	const size_t skipped = offsetof(struct rt_thread, may_move);
+
+	if (!look->mover->is_published || !bounds->is_own)
+		return;
+	if (tid == look->mover->tracer->pid)
+		thread.stack_start -= main_stack_growth;
+	(void)!memory_write(&look->mover->process->memory,
+			    moved_word(look->mover, &look->regs) + skipped,
+			    (const char *)&thread + skipped,
+			    sizeof(thread) - skipped, NULL);
 }
 
 static bool set_moved(const struct look *look)
@@ -92,12 +118,13 @@ static void try_to_move(struct look *look, struct thread *thread)
 	thread->tries++;
 	if (!look_at(look, thread))
 		return;
-	if (has_moved(look)) {
+	if (has_moved(look) && look->verdict.reason != STACK_IN_GATE) {
 		thread->moved = true;
 	} else if (look->verdict.reason == STACK_SAFE) {
 		thread->moved = set_moved(look);
 	} else {
 		note_blocking(look, thread);
+		let_move_itself(look, thread->tid);
 	}
 }
 
@@ -212,6 +239,11 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		if ((mover->stop && mover->stop(mover, mover->user)) ||
 		    tracer_now_ns() >= deadline_ns)
 			return report_blocked(mover, err);
+		if (!mover->is_published && mover->publish) {
+			mover->is_published =
+				mover->publish(mover, mover->user);
+			continue;
+		}
 		serve_until(look, tracer_now_ns() + pause_ns);
 		if (pause_ns < PAUSE_MAX_NS)
 			pause_ns += pause_ns / 2;

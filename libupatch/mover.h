@@ -29,15 +29,23 @@ struct mover {
 	struct process *process;
 	struct tracer *tracer;
 	const struct sought *sought;
-	/* offset of the moved word from a thread's thread pointer */
-	int64_t moved_offset;
-	uint32_t goal; /* what the word of a moved thread has */
+	/* offset of a thread's rt_thread from its thread pointer */
+	int64_t thread_offset;
+	uint32_t transition_id;
+	uint32_t goal; /* the moved word of a thread that has moved */
+	/*
+	 * Called once, when the first look at the threads has not sufficed:
+	 * hands what is sought to the runtime.  True: from now on threads are
+	 * allowed to move themselves.
+	 */
+	bool (*publish)(struct mover *mover, void *user);
 	/*
 	 * Called between tries; true: give up, as if the time were over.
 	 */
 	bool (*stop)(struct mover *mover, void *user);
 	void *user;
 
+	bool is_published;
 	/* what mover_run found out */
 	size_t thread_count, moved_count;
 	struct blocking_thread last_blocking; /* text only, no backtrace */

@@ -37,9 +37,32 @@ struct rt_range {
 };
 
 /*
- * A piece of the target near the code that it serves.  The first cache line
- * of `data` begins with the id of the transition, which the gates compare.
- * What is free in it follows from the sites and functions that use it.
+ * What each thread has of ours, in the runtime's thread-local storage.  Its
+ * first word is compared by the gates.  The rest is written by a controller
+ * that found the thread blocked: it lets the thread move itself when it comes
+ * through a gate with nothing that is sought on its stack.
+ */
+struct rt_thread {
+	/* the id of the last transition that it has moved for */
+	uint32_t moved;
+	/* the id of the transition for which it may move itself, or 0 */
+	uint32_t may_move;
+	/* its stack; what is in use begins at the stack pointer */
+	uint64_t stack_start, stack_end;
+	/* where a sought word was last seen; 0: nowhere */
+	uint64_t seen;
+};
+
+/* At the beginning of an area's data. */
+struct rt_area_head {
+	uint32_t transition; /* its id, which the gates compare */
+	uint32_t reserved;
+	uint64_t self_move; /* code of the runtime, for the gates */
+};
+
+/*
+ * A piece of the target near the code that it serves.  What is free in it
+ * follows from the sites and functions that use it.
  */
 struct rt_area {
 	rt_addr_t next;
@@ -220,10 +243,17 @@ struct rt_state {
 	int32_t start_result;
 	/* a forced or immediate step left threads in older versions */
 	uint32_t undrained;
-	/* of a thread's moved word, from its thread pointer */
-	int64_t moved_offset;
-	/* the word that new threads start with, in the TLS image */
-	rt_addr_t moved_image;
+	/* of a thread's rt_thread, from its thread pointer */
+	int64_t thread_offset;
+	/* the rt_thread that new threads start with, in the TLS image */
+	rt_addr_t thread_image;
+	/* what may not be on the stack of a thread that moves itself */
+	rt_addr_t sought;
+	uint32_t sought_count, sought_capacity;
+	/* odd: the ranges are being changed */
+	uint32_t sought_generation;
+	uint32_t unused;
+	rt_addr_t self_move;
 	rt_addr_t start; /* upatch_runtime_start */
 	rt_addr_t shield_entry;
 	struct rt_range shield_text;
@@ -252,6 +282,7 @@ enum rt_request_type {
 	RT_INSTALLED, /* every prepared site that is needed has its jump */
 	RT_CANCEL,    /* undo RT_ENABLE before RT_START */
 	RT_START,
+	RT_SOUGHT,   /* ranges for threads that move themselves */
 	RT_PROGRESS, /* how many threads have moved */
 	RT_REVERSE,
 	RT_FORCE,
@@ -262,6 +293,9 @@ enum rt_request_type {
 	RT_PARK,
 	RT_BYE,
 };
+
+/* So many in one request; more take more than one. */
+#define RT_SOUGHT_MAX 200
 
 struct rt_request {
 	uint32_t type;
@@ -293,6 +327,12 @@ struct rt_request {
 		struct {
 			uint32_t thread_count, moved_count;
 		} progress;
+		struct {
+			uint32_t count;
+			uint8_t first, last;
+			uint8_t unused[2];
+			struct rt_range ranges[RT_SOUGHT_MAX];
+		} sought;
 		struct {
 			char reason[RT_DETAIL_SIZE];
 		} park;

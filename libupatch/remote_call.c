@@ -8,11 +8,12 @@
 #include <sys/ptrace.h>
 
 /*
- * The two signals below SIGRTMIN are the C library's own: setuid(2) in any
- * thread waits until all others have taken SIGSETXID.
+ * The C library's own signal 33: setuid(2) in any thread waits until all others
+ * have taken it.  Its signal 32 ends a thread that is cancelled, which must not
+ * happen inside the loader.
  */
-#define LIBC_SIGNALS ((1UL << (32 - 1)) | (1UL << (33 - 1)))
-static const uint64_t blocked_signals = ~LIBC_SIGNALS;
+#define SIGSETXID 33
+static const uint64_t blocked_signals = ~(1UL << (SIGSETXID - 1));
 
 static int thread_failed(const struct remote_call *call, int ret,
 			 const char *what, struct upatch_error *err)

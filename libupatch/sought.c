@@ -189,9 +189,9 @@ static int finish(const struct view *view, struct sought *sought,
 	sought->gates = calloc(view->area_count + 1, sizeof(*sought->gates));
 	if (!sought->gates)
 		return no_memory(err);
-	/* About to enter a new function, or just out of it. */
-	sought->gates[i].start = view->state.shield_text.start;
-	sought->gates[i++].end = view->state.shield_text.end;
+	/* A shield before or after the call, or a thread that moves itself. */
+	sought->gates[i].start = view->state.text.start;
+	sought->gates[i++].end = view->state.text.end;
 	view_for_each(area, view->areas, view->area_count)
 	{
 		sought->gates[i].start = area->rt.code;

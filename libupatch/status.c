@@ -181,7 +181,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		.process = looking->process,
 		.tracer = tracer,
 		.sought = &sought,
-		.moved_offset = state->moved_offset,
+		.thread_offset = state->thread_offset,
 		.goal = state->transition.reversed ? 0 : state->transition.id,
 	};
 	int ret = tracer_seize_all(tracer, (pid_t)state->agent_tid, err);

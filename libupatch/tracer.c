@@ -10,6 +10,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tasks.h"
 
@@ -141,7 +142,11 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 static bool may_be_left_out(struct tracer *tracer, pid_t tid)
 {
 	enum task_kind kind = tasks_kind(tracer->pid, tid);
+	char name[64];
 
+	/* Born meanwhile, and traced from its first instruction on. */
+	if (tasks_tracer(tracer->pid, tid, name, sizeof(name)) == gettid())
+		return true;
 	return kind == TASK_GONE || kind == TASK_KERNEL_WORKER;
 }
 

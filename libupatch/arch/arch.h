@@ -100,7 +100,7 @@ UPATCH_MUST_CHECK int arch_emit_original(const struct arch_entry *entry,
 /* --- Gates ------------------------------------------------------------ */
 
 /* Code size of a gate, original not included; a multiple of 16. */
-#define ARCH_GATE_LEN 64
+#define ARCH_GATE_LEN 80
 
 /* Where a gate's code and the words that steer it are. */
 struct arch_gate {
@@ -110,12 +110,19 @@ struct arch_gate {
 	upatch_addr_t destination; /* word: for threads that have moved */
 	upatch_addr_t transition;  /* 32-bit word: id of the transition */
 	int32_t moved_offset;	   /* of the thread's moved word, from %fs */
+	/*
+	 * Word: code of the runtime that lets a thread move itself.  Taken by
+	 * threads whose 32-bit word behind the moved word is not 0, with the
+	 * gate's words (`slot` is the first) as its operand.
+	 */
+	upatch_addr_t self_move;
 };
 
 /*
  * Emits ARCH_GATE_LEN bytes to run at gate->code: `jmp *slot`, and behind it,
  * at arch_gate_decide(gate), code that jumps to *destination if the thread's
- * 32-bit moved word equals the transition's id and to *source otherwise.
+ * 32-bit moved word equals the transition's id and to *source otherwise; a
+ * thread that may move itself goes through *self_move first, which chooses.
  * Nothing but flags is changed.  Fails if a word is out of reach or not
  * aligned to its size.
  */

@@ -182,6 +182,13 @@ static int serve_target_request(struct channel *channel,
 		return 0;
 	case RT_START:
 		return transition_start();
+	case RT_SOUGHT:
+		if (request->sought.count > RT_SOUGHT_MAX)
+			return -EINVAL;
+		return state_set_sought(request->sought.ranges,
+					request->sought.count,
+					request->sought.first,
+					request->sought.last);
 	case RT_PROGRESS:
 		state->transition.thread_count = request->progress.thread_count;
 		state->transition.moved_count = request->progress.moved_count;

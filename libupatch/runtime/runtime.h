@@ -31,12 +31,17 @@ static inline rt_addr_t rt_addr(const void *pointer)
 
 extern struct rt_state upatch_runtime_state;
 
+extern __thread struct rt_thread state_thread
+	__attribute__((tls_model("initial-exec")));
+
 /* --- state.c: a reader sees the state before or after, never between ---- */
 void state_init(void);
 void state_change_begin(void);
 void state_change_end(void);
-/* Where a thread is: the id of the last transition that it has moved for. */
+/* The moved word that new threads start with. */
 void state_set_moved_image(uint32_t id);
+int state_set_sought(const struct rt_range *ranges, uint32_t count, bool first,
+		     bool last);
 
 /* --- log.c ------------------------------------------------------------- */
 void log_patch(enum upatch_event event, const struct rt_patch *patch);

@@ -253,6 +253,7 @@ int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
 	struct rt_area *area = calloc(1, sizeof(*area));
+	struct rt_area_head *head;
 	char *start = rt_ptr(addr);
 	int saved_errno;
 
@@ -267,6 +268,9 @@ int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,
 	area->code_len = code_len;
 	area->data = addr + code_len;
 	area->data_len = data_len;
+	head = rt_ptr(area->data);
+	head->transition = state->transition.id;
+	head->self_move = state->self_move;
 	state_change_begin();
 	area->next = state->areas;
 	state->areas = rt_addr(area);

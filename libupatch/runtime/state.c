@@ -2,8 +2,10 @@
 /* The state that controllers read, and the word that says where a thread is. */
 #include "runtime.h"
 
+#include <errno.h>
 #include <link.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,10 +15,11 @@
  * all threads: initial-exec, which the loader serves from its static reserve.
  * In .tdata, not .tbss, so that there is an image that new threads start with.
  */
-static __thread volatile uint32_t moved
-	__attribute__((tls_model("initial-exec"), section(".tdata"))) = 0;
+__thread struct rt_thread state_thread
+	__attribute__((tls_model("initial-exec"), section(".tdata"))) = { 0 };
 
 extern int upatch_runtime_start(void);
+extern const char upatch_self_move[];
 extern const char upatch_shield_common[];
 extern const char upatch_shield_common_end[];
 
@@ -27,7 +30,7 @@ static struct rt_state *const state = &upatch_runtime_state;
 static int find_own_segments(struct dl_phdr_info *info, size_t size,
 			     void *cookie)
 {
-	const uint32_t *word = cookie;
+	const char *own_thread = cookie;
 	const ElfW(Phdr) *tls = NULL;
 	uint64_t here = rt_addr(&upatch_runtime_state);
 	bool own = false;
@@ -54,23 +57,24 @@ static int find_own_segments(struct dl_phdr_info *info, size_t size,
 		state->text.end = state->text.start + phdr->p_memsz;
 	}
 	if (tls && info->dlpi_tls_data)
-		state->moved_image =
+		state->thread_image =
 			info->dlpi_addr + tls->p_vaddr +
-			(uint64_t)((const char *)word -
+			(uint64_t)(own_thread -
 				   (const char *)info->dlpi_tls_data);
 	return 1;
 }
 
 void state_init(void)
 {
-	uint32_t *word = (uint32_t *)(uintptr_t)&moved;
+	char *own_thread = (char *)&state_thread;
 
 	if (state->magic == RT_MAGIC)
 		return;
-	dl_iterate_phdr(find_own_segments, word);
+	dl_iterate_phdr(find_own_segments, own_thread);
 	state->version = RT_VERSION;
 	state->size = sizeof(*state);
-	state->moved_offset = (char *)word - (char *)__builtin_thread_pointer();
+	state->thread_offset = own_thread - (char *)__builtin_thread_pointer();
+	state->self_move = rt_addr(upatch_self_move);
 	state->start = rt_addr((void *)(uintptr_t)upatch_runtime_start);
 	state->shield_entry = rt_addr(upatch_shield_common);
 	state->shield_text.start = rt_addr(upatch_shield_common);
@@ -99,13 +103,70 @@ void state_change_end(void)
 void state_set_moved_image(uint32_t id)
 {
 	long page_size = sysconf(_SC_PAGESIZE);
-	uintptr_t page = state->moved_image & ~((uintptr_t)page_size - 1);
-	uint32_t *image = rt_ptr(state->moved_image);
+	uintptr_t page = state->thread_image & ~((uintptr_t)page_size - 1);
+	struct rt_thread *image = rt_ptr(state->thread_image);
 
 	if (!image)
 		return;
 	if (mprotect((void *)page, (size_t)page_size, PROT_READ | PROT_WRITE))
 		return;
-	*(volatile uint32_t *)image = id;
+	*(volatile uint32_t *)&image->moved = id;
 	(void)mprotect((void *)page, (size_t)page_size, PROT_READ);
+}
+
+/*
+ * Threads that move themselves read the ranges at any time.  While the
+ * generation is odd, or when it has changed meanwhile, they do not move.
+ */
+static void begin_sought(void)
+{
+	state->sought_generation |= 1;
+	atomic_thread_fence(memory_order_release);
+	state->sought_count = 0;
+}
+
+static void end_sought(void)
+{
+	atomic_thread_fence(memory_order_release);
+	state->sought_generation++;
+}
+
+/* What was there before is not freed: a thread may still be reading it. */
+static int reserve_sought(uint32_t count)
+{
+	uint32_t capacity = 2 * (state->sought_count + count);
+	struct rt_range *grown;
+
+	if (state->sought_count + count <= state->sought_capacity)
+		return 0;
+	grown = calloc(capacity, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	if (state->sought_count)
+		memcpy(grown, rt_ptr(state->sought),
+		       state->sought_count * sizeof(*grown));
+	state->sought = rt_addr(grown);
+	state->sought_capacity = capacity;
+	return 0;
+}
+
+int state_set_sought(const struct rt_range *ranges, uint32_t count, bool first,
+		     bool last)
+{
+	struct rt_range *sought;
+	int ret;
+
+	if (first)
+		begin_sought();
+	ret = reserve_sought(count);
+	if (ret)
+		return ret;
+	sought = rt_ptr(state->sought);
+	if (count)
+		memcpy(sought + state->sought_count, ranges,
+		       count * sizeof(*ranges));
+	state->sought_count += count;
+	if (last)
+		end_sought();
+	return 0;
 }

@@ -65,6 +65,7 @@ static const struct arch_gate sample = {
 	.destination = 0x402010,
 	.transition = 0x40201c,
 	.moved_offset = -8,
+	.self_move = 0x402020,
 };
 
 Test(gate, bytes_are_as_written_beside_them)
@@ -73,14 +74,18 @@ Test(gate, bytes_are_as_written_beside_them)
 	static const uint8_t expected[ARCH_GATE_LEN] = {
 		0xff, 0x25, 0xfa, 0x0f, 0, 0,          /* jmp *slot(%rip) */
 		0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+		0x64, 0x83, 0x3c, 0x25, 0xfc, 0xff, 0xff, 0xff, 0x00, /* cmpl $0, %fs:-4 */
+		0x75, 0x1e,                            /* jne 2f */
 		0x50,                                  /* push %rax */
 		0x64, 0x8b, 0x04, 0x25, 0xf8, 0xff, 0xff, 0xff, /* mov %fs:-8, %eax */
-		0x3b, 0x05, 0xfd, 0x0f, 0, 0,          /* cmp transition(%rip), %eax */
+		0x3b, 0x05, 0xf2, 0x0f, 0, 0,          /* cmp transition(%rip), %eax */
 		0x58,                                  /* pop %rax */
 		0x75, 0x06,                            /* jne 1f */
-		0xff, 0x25, 0xe8, 0x0f, 0, 0,          /* jmp *destination(%rip) */
-		0xff, 0x25, 0xda, 0x0f, 0, 0,          /* 1: jmp *source(%rip) */
-		0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+		0xff, 0x25, 0xdd, 0x0f, 0, 0,          /* jmp *destination(%rip) */
+		0xff, 0x25, 0xcf, 0x0f, 0, 0,          /* 1: jmp *source(%rip) */
+		0x50,                                  /* 2: push %rax */
+		0x48, 0x8d, 0x05, 0xbf, 0x0f, 0, 0,    /* lea slot(%rip), %rax */
+		0xff, 0x25, 0xd9, 0x0f, 0, 0,          /* jmp *self_move(%rip) */
 		0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
 	};
 	/* clang-format on */
@@ -110,7 +115,7 @@ static void expect_refused(const struct arch_gate *gate, int code,
 Test(gate, words_must_be_aligned_and_in_reach)
 {
 	upatch_addr_t far = sample.code + 0x80000040;
-	struct arch_gate gates[9];
+	struct arch_gate gates[11];
 
 	for (size_t i = 0; i < COUNT(gates); i++)
 		gates[i] = sample;
@@ -126,6 +131,11 @@ Test(gate, words_must_be_aligned_and_in_reach)
 	gates[6].destination = far;
 	gates[7].transition = far;
 	gates[8].code = 0x7f0000000000;
+	gates[9].self_move += 4;
+	expect_refused(&gates[9], UPATCH_ERROR_ARGUMENT,
+		       "its words are not aligned");
+	gates[10].self_move = far;
+	expect_refused(&gates[10], UPATCH_ERROR_MISMATCH, "cannot reach 0x");
 	for (int i = 4; i < 9; i++)
 		expect_refused(&gates[i], UPATCH_ERROR_MISMATCH,
 			       "cannot reach 0x");
@@ -133,8 +143,10 @@ Test(gate, words_must_be_aligned_and_in_reach)
 
 /* --- Execution -------------------------------------------------------- */
 
-static _Thread_local volatile uint32_t moved
-	__attribute__((tls_model("initial-exec")));
+static _Thread_local volatile struct {
+	uint32_t moved, may_move;
+} own_thread __attribute__((tls_model("initial-exec")));
+#define moved own_thread.moved
 
 /* Where %fs points is a word that holds its own address (psABI 3.4.2). */
 static int32_t offset_of_moved(void)
@@ -142,13 +154,13 @@ static int32_t offset_of_moved(void)
 	uintptr_t thread_pointer;
 
 	__asm__("mov %%fs:0, %0" : "=r"(thread_pointer));
-	return (int32_t)((intptr_t)&moved - (intptr_t)thread_pointer);
+	return (int32_t)((intptr_t)&own_thread - (intptr_t)thread_pointer);
 }
 
 /* Code and the words that steer it, as near as in a process. */
 static struct {
 	uint8_t code[4096];
-	uint64_t slot, source, destination;
+	uint64_t slot, source, destination, self_move;
 	uint32_t transition;
 } area __attribute__((aligned(4096)));
 
@@ -168,6 +180,7 @@ static void make_gate(void)
 		.destination = (uintptr_t)&area.destination,
 		.transition = (uintptr_t)&area.transition,
 		.moved_offset = offset_of_moved(),
+		.self_move = (uintptr_t)&area.self_move,
 	};
 	result = arch_emit_gate(&gate, area.code, &err);
 	cr_assert(eq(int, result, 0), "%s", err.message);
@@ -281,5 +294,39 @@ Test(gate, each_thread_has_its_own_side)
 	pthread_join(thread, NULL);
 	expect_reached(2, 0, ARITHMETIC_FLAGS);
 	moved = 0;
+	expect_reached(1, 0, ARITHMETIC_FLAGS);
+}
+
+/* As the runtime's: the words' address is in rax, rax itself on the stack. */
+static uint64_t *words_seen;
+static uint64_t choose(uint64_t *words)
+{
+	words_seen = words;
+	return (uintptr_t)gate_reach_third;
+}
+
+__attribute__((naked, target("general-regs-only"))) static void stand_in(void)
+{
+	__asm__("push %%rbp; mov %%rsp, %%rbp\n"
+		"push %%rcx; push %%rdx; push %%rsi; push %%rdi\n"
+		"push %%r8; push %%r9; push %%r10; push %%r11\n"
+		"and $-16, %%rsp; mov %%rax, %%rdi; cld; call %P0\n"
+		"xchg %%rax, 8(%%rbp); lea -64(%%rbp), %%rsp\n"
+		"pop %%r11; pop %%r10; pop %%r9; pop %%r8\n"
+		"pop %%rdi; pop %%rsi; pop %%rdx; pop %%rcx; pop %%rbp; ret"
+		:
+		: "i"(choose));
+}
+
+Test(gate, thread_that_may_move_itself_asks_the_runtime)
+{
+	make_gate();
+	area.slot = arch_gate_decide(&gate);
+	area.self_move = (uintptr_t)stand_in;
+	own_thread.may_move = area.transition;
+	words_seen = NULL;
+	expect_reached(3, 0, ARITHMETIC_FLAGS);
+	cr_expect(eq(ptr, words_seen, &area.slot));
+	own_thread.may_move = 0;
 	expect_reached(1, 0, ARITHMETIC_FLAGS);
 }

@@ -29,8 +29,10 @@ upatch_addr_t arch_gate_decide(const struct arch_gate *gate)
 static int check_alignment(const struct arch_gate *gate,
 			   struct upatch_error *err)
 {
-	if (!((gate->slot | gate->source | gate->destination) % 8) &&
-	    !(gate->transition % 4))
+	uint64_t words = gate->slot | gate->source | gate->destination |
+			 gate->self_move;
+
+	if (!(words % 8) && !(gate->transition % 4))
 		return 0;
 	return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
 			 "cannot place a gate at 0x%" PRIx64
@@ -39,6 +41,8 @@ static int check_alignment(const struct arch_gate *gate,
 }
 
 /*
+ *	cmpl $0, %fs:moved_offset+4
+ *	jne 2f
  *	push %rax
  *	mov %fs:moved_offset, %eax
  *	cmp transition(%rip), %eax
@@ -46,16 +50,26 @@ static int check_alignment(const struct arch_gate *gate,
  *	jne 1f
  *	jmp *destination(%rip)
  * 1:	jmp *source(%rip)
+ * 2:	push %rax
+ *	lea slot(%rip), %rax
+ *	jmp *self_move(%rip)
  *
  * At a function's entry nothing below the stack pointer is in use, so a push
  * is allowed.
  */
 static void emit_decide(struct emitter *out, const struct arch_gate *gate)
 {
+	static const uint8_t compare_may_move[] = { 0x64, 0x83, 0x3c, 0x25 };
+	static const uint8_t jne_self_move[] = { 0x75, 0x1e };
 	static const uint8_t load_moved[] = { 0x64, 0x8b, 0x04, 0x25 };
 	static const uint8_t compare_rip[] = { 0x3b, 0x05 };
 	static const uint8_t jne_over_jump[] = { 0x75, 0x06 };
+	static const uint8_t lea_rax_rip[] = { 0x48, 0x8d, 0x05 };
 
+	emit_bytes(out, compare_may_move, sizeof(compare_may_move));
+	emit_u32(out, (uint32_t)gate->moved_offset + 4);
+	emit_byte(out, 0);
+	emit_bytes(out, jne_self_move, sizeof(jne_self_move));
 	emit_byte(out, 0x50);
 	emit_bytes(out, load_moved, sizeof(load_moved));
 	emit_u32(out, (uint32_t)gate->moved_offset);
@@ -65,6 +79,10 @@ static void emit_decide(struct emitter *out, const struct arch_gate *gate)
 	emit_bytes(out, jne_over_jump, sizeof(jne_over_jump));
 	emit_jump_indirect(out, gate->destination);
 	emit_jump_indirect(out, gate->source);
+	emit_byte(out, 0x50);
+	emit_bytes(out, lea_rax_rip, sizeof(lea_rax_rip));
+	emit_rel32(out, gate->slot, 0);
+	emit_jump_indirect(out, gate->self_move);
 }
 
 int arch_emit_gate(const struct arch_gate *gate, uint8_t *buf,
