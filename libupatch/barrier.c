@@ -17,6 +17,7 @@ struct write {
 	upatch_addr_t addr;
 	uint8_t new_bytes[ARCH_JUMP_LEN];
 	uint8_t old_bytes[ARCH_JUMP_LEN];
+	bool is_done; /* nothing has to be written */
 };
 
 struct barrier {
@@ -62,7 +63,6 @@ static int prepare(struct barrier *barrier, const struct view *view,
 		struct write *write = &barrier->writes[barrier->write_count];
 		struct addr_range *inside =
 			&barrier->inside[barrier->write_count];
-		int ret;
 
 		if (!is_wanted(site, barrier->action))
 			continue;
@@ -76,10 +76,6 @@ static int prepare(struct barrier *barrier, const struct view *view,
 		else
 			memcpy(write->new_bytes,
 			       site->bytes + site->jump_offset, ARCH_JUMP_LEN);
-		ret = memory_read(&barrier->process->memory, write->addr,
-				  write->old_bytes, ARCH_JUMP_LEN, err);
-		if (ret)
-			return ret;
 		barrier->write_count++;
 	}
 	inside_count = stack_scan_sort(barrier->inside, barrier->write_count);
@@ -214,6 +210,48 @@ static enum outcome check_all(struct barrier *barrier, struct upatch_error *err)
 	return WRITTEN;
 }
 
+/*
+ * The bytes that are to be overwritten must be what they were when the patch
+ * was planned: a library can have gone meanwhile, and another one come.  Where
+ * a jump is to be removed and is not there, nothing is left to do.
+ */
+static enum outcome check_bytes(const struct barrier *barrier,
+				struct write *write, struct upatch_error *err)
+{
+	const struct rt_site *site = write->site;
+	const uint8_t *original = site->bytes + site->jump_offset;
+	uint8_t jump[ARCH_JUMP_LEN], found[ARCH_JUMP_LEN] = { 0 };
+	bool is_original, is_jump;
+
+	memory_read_some(&barrier->process->memory, write->addr, found,
+			 sizeof(found));
+	arch_emit_jump(jump, write->addr, site->code);
+	is_original = !memcmp(found, original, ARCH_JUMP_LEN);
+	is_jump = !memcmp(found, jump, ARCH_JUMP_LEN);
+	memcpy(write->old_bytes, found, ARCH_JUMP_LEN);
+	write->is_done =
+		barrier->action == BARRIER_INSTALL ? is_jump : !is_jump;
+	if (write->is_done || is_original || is_jump)
+		return WRITTEN;
+	error_set(err, UPATCH_ERROR_MISMATCH, 0,
+		  "the code at 0x%lx of process %d has changed meanwhile",
+		  write->addr, barrier->tracer->pid);
+	return FAILED;
+}
+
+static enum outcome check_all_bytes(struct barrier *barrier,
+				    struct upatch_error *err)
+{
+	for (size_t i = 0; i < barrier->write_count; i++) {
+		enum outcome outcome =
+			check_bytes(barrier, &barrier->writes[i], err);
+
+		if (outcome != WRITTEN)
+			return outcome;
+	}
+	return WRITTEN;
+}
+
 static enum outcome write_all(struct barrier *barrier, struct upatch_error *err)
 {
 	const struct memory *memory = &barrier->process->memory;
@@ -222,13 +260,15 @@ static enum outcome write_all(struct barrier *barrier, struct upatch_error *err)
 		const struct write *write = &barrier->writes[i];
 		struct upatch_error undo;
 
-		if (!memory_write(memory, write->addr, write->new_bytes,
+		if (write->is_done ||
+		    !memory_write(memory, write->addr, write->new_bytes,
 				  ARCH_JUMP_LEN, err))
 			continue;
 		while (i-- > 0) {
 			const struct write *done = &barrier->writes[i];
 
-			if (!memory_write(memory, done->addr, done->old_bytes,
+			if (done->is_done ||
+			    !memory_write(memory, done->addr, done->old_bytes,
 					  ARCH_JUMP_LEN, &undo))
 				continue;
 			error_append(err, "%s", undo.message);
@@ -249,6 +289,8 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 
 	if (stop_all(barrier, &tid)) {
 		outcome = check_all(barrier, err);
+		if (outcome == WRITTEN)
+			outcome = check_all_bytes(barrier, err);
 		if (outcome == WRITTEN)
 			outcome = write_all(barrier, err);
 	} else {

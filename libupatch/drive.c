@@ -143,6 +143,7 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 		.process = operation->process,
 		.tracer = driver->tracer,
 		.sought = &sought,
+		.thread_count = tracer_count(driver->tracer),
 		.publish = publish_sought,
 		.stop = stop_moving,
 		.user = driver,
@@ -160,7 +161,9 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 				    &sought, err);
 	if (ret)
 		return ret;
-	ret = mover_run(&mover, deadline_ns, err);
+	/* A patch without functions concerns no thread. */
+	if (sought.function_count)
+		ret = mover_run(&mover, deadline_ns, err);
 	tell_progress(driver, &mover);
 	sought_free(&sought);
 	return ret;

@@ -47,6 +47,21 @@ void object_code_close(struct object_code *object)
 	eh_index_free(&object->eh_index);
 }
 
+/*
+ * Only where the jump is there: a controller can have been killed before or
+ * after it wrote it, and at an old site other code may be loaded by now.
+ */
+static bool has_jump(const struct memory *memory, const struct rt_site *site)
+{
+	upatch_addr_t addr = site->addr + site->jump_offset;
+	uint8_t wanted[ARCH_JUMP_LEN], found[ARCH_JUMP_LEN];
+
+	arch_emit_jump(wanted, addr, site->code);
+	return memory_read_some(memory, addr, found, sizeof(found)) ==
+		       sizeof(found) &&
+	       !memcmp(found, wanted, sizeof(found));
+}
+
 static void put_back(const struct rt_site *site, struct code_piece *piece)
 {
 	for (size_t i = 0; i < site->moved_end; i++) {
@@ -57,17 +72,18 @@ static void put_back(const struct rt_site *site, struct code_piece *piece)
 	}
 }
 
-/* The bytes of an idle site may belong to other code by now. */
-static void put_back_originals(const struct view *view,
+static void put_back_originals(const struct object_code *object,
 			       struct code_piece *piece)
 {
 	const struct view_site *site;
 
-	if (!view)
+	if (!object->view)
 		return;
-	view_for_each(site, view->sites, view->site_count)
+	view_for_each(site, object->view->sites, object->view->site_count)
 	{
-		if (site->rt.state == RT_SITE_INSTALLED)
+		if (site->rt.addr + site->rt.moved_end > piece->addr &&
+		    site->rt.addr < piece->addr + piece->len &&
+		    has_jump(object->memory, &site->rt))
 			put_back(&site->rt, piece);
 	}
 }
@@ -122,7 +138,7 @@ const uint8_t *object_code_read(struct object_code *object, upatch_addr_t addr,
 		free(piece);
 		return NULL;
 	}
-	put_back_originals(object->view, piece);
+	put_back_originals(object, piece);
 	piece->next = object->pieces;
 	object->pieces = piece;
 	return piece->bytes;

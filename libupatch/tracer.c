@@ -416,21 +416,28 @@ void tracer_release(struct tracer *tracer, struct thread *thread)
 	thread->run = THREAD_GONE;
 }
 
-static bool has_pending_signal(pid_t tid)
+static bool has_unblocked(pid_t tid, uint32_t queue, uint64_t blocked)
 {
-	const uint32_t queues[] = { 0, PTRACE_PEEKSIGINFO_SHARED };
+	struct __ptrace_peeksiginfo_args args = { .flags = queue, .nr = 1 };
+	siginfo_t pending;
 
-	for (size_t i = 0; i < 2; i++) {
-		siginfo_t pending;
-		struct __ptrace_peeksiginfo_args args = {
-			.flags = queues[i],
-			.nr = 1,
-		};
-
-		if (ptrace(PTRACE_PEEKSIGINFO, tid, &args, &pending) > 0)
+	for (; ptrace(PTRACE_PEEKSIGINFO, tid, &args, &pending) > 0;
+	     args.off++) {
+		if (!(blocked >> (pending.si_signo - 1) & 1))
 			return true;
 	}
 	return false;
+}
+
+/* Signals that wait because they are blocked interrupt nothing. */
+static bool has_pending_signal(pid_t tid)
+{
+	uint64_t blocked;
+
+	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(blocked), &blocked))
+		return false;
+	return has_unblocked(tid, 0, blocked) ||
+	       has_unblocked(tid, PTRACE_PEEKSIGINFO_SHARED, blocked);
 }
 
 /*
