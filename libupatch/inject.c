@@ -16,6 +16,7 @@
 #include "host.h"
 #include "remote_call.h"
 #include "runtime_path.h"
+#include "tasks.h"
 #include "traced.h"
 
 #define PAGE_LEN	 4096UL
@@ -151,6 +152,7 @@ static int write_stub(struct entry *entry, upatch_addr_t page,
 		.memfd_name = RT_SONAME,
 		.start_name = "upatch_runtime_start",
 		.fd_folder = "/proc/self/fd/",
+		.sigmask = RT_BLOCKED_SIGNALS,
 	};
 	unsigned char buf[PAGE_LEN] = { 0 };
 	size_t params_offset = (code_len + 63) & ~63UL;
@@ -381,7 +383,7 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 			err, UPATCH_ERROR_BUSY, 0,
 			"the runtime in process %d has not started yet",
 			process->pid);
-	if (state.agent_tid)
+	if (state.agent_tid && tasks_has_comm(process->pid, RT_AGENT_COMM))
 		return error_set(err, UPATCH_ERROR_BUSY, 0,
 				 "another operation is at work in process %d",
 				 process->pid);

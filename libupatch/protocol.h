@@ -16,8 +16,17 @@
 #define RT_MAGIC   0x31544548435450ffUL
 #define RT_VERSION 1u
 #define RT_SONAME  "libupatch-runtime.so"
+/* The name of the agent's thread. */
+#define RT_AGENT_COMM "upatch-agent"
 /* The symbols of the runtime that a controller looks for. */
 #define RT_STATE_SYMBOL "upatch_runtime_state"
+
+/*
+ * Blocked in a borrowed thread: all but the C library's own signal 33, as
+ * setuid(2) in any thread waits until all others have taken it.  Its signal 32
+ * ends a thread that is cancelled, which must not happen inside the loader.
+ */
+#define RT_BLOCKED_SIGNALS (~(UINT64_C(1) << (33 - 1)))
 
 #define RT_PATCH_NAME_SIZE  64
 #define RT_OBJECT_NAME_SIZE 128

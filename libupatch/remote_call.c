@@ -7,13 +7,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-/*
- * The C library's own signal 33: setuid(2) in any thread waits until all others
- * have taken it.  Its signal 32 ends a thread that is cancelled, which must not
- * happen inside the loader.
- */
-#define SIGSETXID 33
-static const uint64_t blocked_signals = ~(1UL << (SIGSETXID - 1));
+#include "protocol.h"
 
 static int thread_failed(const struct remote_call *call, int ret,
 			 const char *what, struct upatch_error *err)
@@ -97,7 +91,7 @@ static int enter(struct remote_call *call, upatch_addr_t function,
 		 const uint64_t args[6], struct upatch_error *err)
 {
 	struct arch_regs regs = call->saved.regs;
-	uint64_t mask = blocked_signals;
+	uint64_t mask = RT_BLOCKED_SIGNALS;
 	int ret;
 
 	arch_prepare_call(&regs, function, args, call->frame);

@@ -153,3 +153,21 @@ long tasks_syscall(pid_t pid, pid_t tid)
 		return -1;
 	return strtol(line, NULL, 10);
 }
+
+bool tasks_has_comm(pid_t pid, const char *comm)
+{
+	bool found = false;
+	size_t count;
+	pid_t *tids;
+
+	if (tasks_list(pid, &tids, &count, NULL))
+		return false;
+	for (size_t i = 0; i < count && !found; i++) {
+		char name[32];
+
+		tasks_comm(pid, tids[i], name, sizeof(name));
+		found = !strcmp(name, comm);
+	}
+	free(tids);
+	return found;
+}

@@ -28,6 +28,8 @@ pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
 char tasks_state(pid_t pid, pid_t tid);
 /* Its name; "?" if it is gone. */
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size);
+/* Is there a thread of that name? */
+bool tasks_has_comm(pid_t pid, const char *comm);
 /* The system call it waits in, -1 if it runs or that is not known. */
 long tasks_syscall(pid_t pid, pid_t tid);
 

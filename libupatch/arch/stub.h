@@ -16,7 +16,8 @@
 #define STUB_MEMFD_NAME	 48
 #define STUB_START_NAME	 80
 #define STUB_FD_FOLDER	 112
-#define STUB_PARAMS_LEN	 144
+#define STUB_SIGMASK	 144
+#define STUB_PARAMS_LEN	 152
 
 /* Which step failed; left in the first result register. */
 #define STUB_OK		   0
@@ -38,6 +39,7 @@ struct stub_params {
 	char memfd_name[32];
 	char start_name[32];
 	char fd_folder[32]; /* "/proc/self/fd/" */
+	uint64_t sigmask;   /* what the thread blocks meanwhile */
 };
 
 /*

@@ -4,29 +4,39 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define AGENT_STACK_LEN (512UL * 1024)
 
 RT_EXPORT int upatch_runtime_start(void);
 
+struct end {
+	int fd;
+	/* the program may close our descriptor and get its number again */
+	dev_t dev;
+	ino_t ino;
+};
+
 static struct {
 	pthread_t thread;
 	bool joinable;
+	pid_t pid; /* of the process that the rest belongs to */
 	void *stack;
-	int fds[2]; /* the agent's end, the controller's end */
+	struct end agent_end, controller_end;
 } agent;
 
 static void *agent_main(void *unused)
 {
 	(void)unused;
 	state_init();
-	pthread_setname_np(pthread_self(), "upatch-agent");
+	pthread_setname_np(pthread_self(), RT_AGENT_COMM);
 	upatch_runtime_state.agent_tid = (uint32_t)gettid();
-	agent_run(agent.fds[0], agent.fds[1]);
+	agent_run(agent.agent_end.fd, agent.controller_end.fd);
 	upatch_runtime_state.agent_tid = 0;
 	return NULL;
 }
@@ -46,53 +56,99 @@ static int create_thread(void)
 	return -ret;
 }
 
+static void open_end(struct end *end, int fd)
+{
+	struct stat st = { 0 };
+
+	(void)fstat(fd, &st);
+	end->fd = fd;
+	end->dev = st.st_dev;
+	end->ino = st.st_ino;
+}
+
+static void close_end(struct end *end)
+{
+	struct stat st;
+
+	if (!fstat(end->fd, &st) && st.st_dev == end->dev &&
+	    st.st_ino == end->ino)
+		close(end->fd);
+}
+
+/* A child that was forked during an operation has no agent, only its ends. */
+static void forget_agent_of_parent(void)
+{
+	if (agent.pid == getpid())
+		return;
+	if (agent.joinable && upatch_runtime_state.agent_tid) {
+		close_end(&agent.agent_end);
+		close_end(&agent.controller_end);
+	}
+	agent.joinable = false;
+	agent.pid = getpid();
+	upatch_runtime_state.agent_tid = 0;
+}
+
 /*
  * The stack is ours and stays: glibc would keep one of its own in a cache of
  * the process, and the target would see a mapping come and not go.
  */
-static int prepare(void)
+static int get_stack(void)
 {
-	if (agent.joinable) {
-		if (pthread_tryjoin_np(agent.thread, NULL))
-			return -EBUSY;
-		agent.joinable = false;
-	}
-	if (!agent.stack) {
-		void *stack =
-			mmap(NULL, AGENT_STACK_LEN, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK |
-				     MAP_NORESERVE,
-			     -1, 0);
-		if (stack == MAP_FAILED)
-			return -errno;
-		agent.stack = stack;
-	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, agent.fds))
+	void *stack;
+
+	if (agent.stack)
+		return 0;
+	stack = mmap(NULL, AGENT_STACK_LEN, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE,
+		     -1, 0);
+	if (stack == MAP_FAILED)
 		return -errno;
+	agent.stack = stack;
 	return 0;
 }
 
+static int start_agent(void)
+{
+	int fds[2];
+	int ret;
+
+	forget_agent_of_parent();
+	if (agent.joinable && pthread_tryjoin_np(agent.thread, NULL))
+		return -EBUSY;
+	agent.joinable = false;
+	ret = get_stack();
+	if (ret)
+		return ret;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
+		return -errno;
+	open_end(&agent.agent_end, fds[0]);
+	open_end(&agent.controller_end, fds[1]);
+	ret = create_thread();
+	if (ret) {
+		close(fds[0]);
+		close(fds[1]);
+		return ret;
+	}
+	agent.joinable = true;
+	return fds[1];
+}
+
 /*
- * Runs in the borrowed thread with its signals blocked, which the agent
- * inherits.  Leaves the number of the controller's end of the socket, or
- * -errno, in the state.
+ * Runs in the borrowed thread.  Its signals are blocked, which the agent
+ * inherits; the frame it returns through has its own mask.  Leaves the number
+ * of the controller's end of the socket, or -errno, in the state.
  */
 int upatch_runtime_start(void)
 {
+	const uint64_t blocked = RT_BLOCKED_SIGNALS;
 	int saved_errno = errno;
-	int ret = prepare();
+	int ret;
 
-	if (!ret) {
-		ret = create_thread();
-		if (ret) {
-			close(agent.fds[0]);
-			close(agent.fds[1]);
-		}
-	}
-	if (!ret) {
-		agent.joinable = true;
-		ret = agent.fds[1];
-	}
+	/* pthread_sigmask would leave out the C library's own signals. */
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL,
+		sizeof(blocked));
+	ret = start_agent();
 	upatch_runtime_state.start_result = ret;
 	errno = saved_errno;
 	return ret;

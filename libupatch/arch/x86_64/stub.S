@@ -12,6 +12,8 @@
 
 #define PROT_READ_WRITE 3
 #define MAP_PRIVATE_ANONYMOUS_NORESERVE 0x4022
+#define SIG_SETMASK 2
+#define SIGSET_LEN 8
 #define MFD_CLOEXEC 1
 #define RTLD_NOW_GLOBAL 0x102
 #define MAX_ERRNO 4095
@@ -26,6 +28,17 @@ arch_stub_begin:
 	mov	%rdi, %rbp
 	mov	%rsp, %r15
 	xor	%r13d, %r13d
+
+	/*
+	 * The controller has blocked them already, unless it was killed right
+	 * before; the frame has the thread's own mask.
+	 */
+	mov	$SYS_rt_sigprocmask, %eax
+	mov	$SIG_SETMASK, %edi
+	lea	STUB_SIGMASK(%rbp), %rsi
+	xor	%edx, %edx
+	mov	$SIGSET_LEN, %r10d
+	syscall
 
 	/* A thread's own stack may be too small for the loader. */
 	mov	$STUB_MMAP, %ebx

@@ -15,5 +15,6 @@ CHECK(STUB_DLERROR, dlerror);
 CHECK(STUB_MEMFD_NAME, memfd_name);
 CHECK(STUB_START_NAME, start_name);
 CHECK(STUB_FD_FOLDER, fd_folder);
+CHECK(STUB_SIGMASK, sigmask);
 _Static_assert(sizeof(struct stub_params) == STUB_PARAMS_LEN,
 	       "stub.S uses another size");
