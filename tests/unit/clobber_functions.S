@@ -305,4 +305,147 @@ function args_of_tail_call
 	jmp	abort@PLT
 end args_of_tail_call
 
+/* --- Callers ---------------------------------------------------------------- */
+
+	.macro	leaf name
+function \name
+	xor	%eax, %eax
+	ret
+end \name
+	.endm
+
+leaf	nobodys_leaf
+
+leaf	relied_leaf
+function relies_on_rcx
+	mov	$1, %ecx
+	mov	$2, %r9d
+	call	relied_leaf
+	add	%ecx, %eax
+	xor	%r9d, %r9d
+	ret
+end relies_on_rcx
+
+leaf	ordinary_leaf
+function relies_on_nothing
+	sub	$8, %rsp
+	call	abort@PLT
+	mov	$1, %r9d
+	mov	$2, %esi
+	call	ordinary_leaf
+	xor	%edi, %edi
+	mov	$1, %r9d
+	pxor	%xmm0, %xmm0
+	pxor	%xmm1, %xmm1
+	mov	%eax, %edx
+	mov	%eax, %esi
+	call	abort@PLT
+	add	$8, %rsp
+	ret
+end relies_on_nothing
+
+/* An argument of the next call is set before the leaf is called. */
+leaf	passing_leaf
+function passes_on
+	sub	$8, %rsp
+	call	abort@PLT
+	mov	$1, %esi
+	call	passing_leaf
+	call	abort@PLT
+	add	$8, %rsp
+	ret
+end passes_on
+
+/* The next function is seen to take rsi alone. */
+leaf	counted_leaf
+function passes_rsi
+	sub	$8, %rsp
+	call	abort@PLT
+	mov	$1, %esi
+	mov	$2, %ecx
+	call	counted_leaf
+	call	takes_rsi
+	xor	%edx, %edx
+	pxor	%xmm0, %xmm0
+	pxor	%xmm1, %xmm1
+	add	$8, %rsp
+	ret
+end passes_rsi
+function takes_rsi
+	mov	%rsi, 0x1000(%rip)
+	ret
+end takes_rsi
+
+/* Who jumps to a leaf shows its callers what the leaf leaves alone. */
+leaf	inner_leaf
+function jumps_to_leaf
+	xor	%ecx, %ecx
+	jmp	inner_leaf
+end jumps_to_leaf
+function relies_from_outside
+	mov	$1, %r8d
+	call	jumps_to_leaf
+	mov	%r8d, %eax
+	ret
+end relies_from_outside
+
+leaf	misaligned_leaf
+function pushes_one_word
+	sub	$8, %rsp
+	call	abort@PLT
+	push	%rax
+	call	misaligned_leaf
+	pop	%rdx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	pxor	%xmm0, %xmm0
+	pxor	%xmm1, %xmm1
+	add	$8, %rsp
+	ret
+end pushes_one_word
+
+leaf	wide_leaf
+function relies_on_ymm3
+	vmovdqu	(%rdi), %ymm3
+	vpxor	%xmm5, %xmm5, %xmm5
+	call	wide_leaf
+	vmovdqu	%ymm3, (%rbx)
+	pxor	%xmm5, %xmm5
+	ret
+end relies_on_ymm3
+
+/* The value passes a call of a TLS descriptor. */
+leaf	thread_leaf
+function relies_past_tls
+	sub	$8, %rsp
+	call	abort@PLT
+	mov	$1, %r11d
+	call	thread_leaf
+	lea	0x1000(%rip), %rax
+	call	*(%rax)
+	mov	%r11d, %eax
+	xor	%edx, %edx
+	pxor	%xmm0, %xmm0
+	pxor	%xmm1, %xmm1
+	add	$8, %rsp
+	ret
+end relies_past_tls
+
+/* A case of a switch reads what was set before the leaf was called. */
+leaf	switch_leaf
+function relies_in_switch
+	push	%rbx
+	call	abort@PLT
+	mov	$1, %r10d
+	call	switch_leaf
+	pxor	%xmm0, %xmm0
+	pxor	%xmm1, %xmm1
+	mov	%ebx, %edx
+	jmp	*0x1000(,%rbx,8)
+	nop
+	mov	%r10d, %eax
+	pop	%rbx
+	ret
+end relies_in_switch
+
 	.section .note.GNU-stack, "", @progbits

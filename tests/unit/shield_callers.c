@@ -7,7 +7,19 @@
 
 #include <immintrin.h>
 
+#ifdef __clang__
+#define CALLEE __attribute__((noinline))
+#else
 #define CALLEE __attribute__((noinline, noclone))
+#endif
+
+/*
+ * Without these LLVM does not pass what it sees that nobody uses, and takes
+ * the result of callee_same from its argument.
+ */
+#define USE(value)	  __asm__ volatile("" : : "g"(value))
+#define USE_DOUBLE(value) __asm__ volatile("" : "+x"(value))
+#define USE_BLOCK(value)  __asm__ volatile("" : : "m"(value))
 
 static volatile long limit = 3;
 
@@ -49,26 +61,44 @@ CALLEE long callee_many(long a, long b, long c, long d, long e, long f, long g,
 			double t, double u, double v, double w, double x,
 			double y)
 {
-	(void)p, (void)q, (void)r, (void)s, (void)t, (void)u, (void)v, (void)w;
-	(void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)x;
+	USE(b);
+	USE(c);
+	USE(d);
+	USE(e);
+	USE(f);
+	USE(g);
+	USE_DOUBLE(p);
+	USE_DOUBLE(q);
+	USE_DOUBLE(r);
+	USE_DOUBLE(s);
+	USE_DOUBLE(t);
+	USE_DOUBLE(u);
+	USE_DOUBLE(v);
+	USE_DOUBLE(w);
+	USE_BLOCK(x);
 	return a + h + (long)y + limit;
 }
 
 CALLEE long callee_block(struct block block, long a)
 {
-	(void)block;
+	USE_BLOCK(block);
 	return a + limit;
 }
 
 CALLEE long callee_large(struct large large, long a)
 {
-	(void)large;
+	USE_BLOCK(large);
 	return a + limit;
 }
 
 CALLEE long callee_odd(long a, long b, long c, long d, long e, long f, long g)
 {
-	(void)b, (void)c, (void)d, (void)e, (void)f, (void)g;
+	USE(b);
+	USE(c);
+	USE(d);
+	USE(e);
+	USE(f);
+	USE(g);
 	return a + limit;
 }
 
@@ -105,6 +135,7 @@ CALLEE void callee_log(const char *format, ...)
 CALLEE double callee_same(double x)
 {
 	limit++;
+	USE_DOUBLE(x);
 	return x;
 }
 

@@ -39,7 +39,9 @@ long callee_odd(long a, long b, long c, long d, long e, long f, long g);
 struct pair callee_pair(long a);
 struct point callee_point(double x);
 long double callee_long(long a);
+#ifndef __cplusplus
 _Complex long double callee_complex(long a);
+#endif
 struct block callee_big(long a);
 void callee_log(const char *format, ...);
 double callee_same(double x);

@@ -220,6 +220,7 @@ static void correct_sets(const cs_insn *raw, struct effect *effect)
 	case X86_INS_NOP:
 	case X86_INS_ENDBR64:
 		effect->writes = (struct clobber_set){ 0 };
+		effect->reads = (struct clobber_set){ 0 };
 		effect->uses = 0;
 		effect->memory.used = false;
 		break;
@@ -235,6 +236,110 @@ static void correct_sets(const cs_insn *raw, struct effect *effect)
 	}
 }
 
+/* Not ah, al or ax: these leave the rest of the register as it is. */
+static bool is_whole(x86_reg reg)
+{
+	struct clobber_set set = { 0 };
+
+	if (address_number(reg) != GENERAL_NONE ||
+	    (reg >= X86_REG_R8D && reg <= X86_REG_R15D) || reg == X86_REG_EAX ||
+	    reg == X86_REG_ECX || reg == X86_REG_EDX || reg == X86_REG_EBX ||
+	    reg == X86_REG_ESP || reg == X86_REG_EBP || reg == X86_REG_ESI ||
+	    reg == X86_REG_EDI)
+		return true;
+	add_register(&set, reg);
+	return set.vector || set.opmask;
+}
+
+/* SSE instructions that leave a part of their operand as it was. */
+static bool merges_vector(unsigned int id)
+{
+	switch (id) {
+	case X86_INS_MOVSD:
+	case X86_INS_MOVSS:
+	case X86_INS_MOVLPS:
+	case X86_INS_MOVLPD:
+	case X86_INS_MOVHPS:
+	case X86_INS_MOVHPD:
+	case X86_INS_MOVLHPS:
+	case X86_INS_MOVHLPS:
+	case X86_INS_CVTSI2SD:
+	case X86_INS_CVTSI2SS:
+	case X86_INS_CVTSD2SS:
+	case X86_INS_CVTSS2SD:
+	case X86_INS_SQRTSD:
+	case X86_INS_SQRTSS:
+	case X86_INS_RCPSS:
+	case X86_INS_RSQRTSS:
+	case X86_INS_ROUNDSD:
+	case X86_INS_ROUNDSS:
+	case X86_INS_INSERTPS:
+	case X86_INS_PINSRB:
+	case X86_INS_PINSRW:
+	case X86_INS_PINSRD:
+	case X86_INS_PINSRQ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* From memory, movsd and movss fill the register with zeros. */
+static bool loads_scalar(const cs_insn *raw)
+{
+	return (raw->id == X86_INS_MOVSD || raw->id == X86_INS_MOVSS) &&
+	       raw->detail->x86.operands[1].type == X86_OP_MEM;
+}
+
+static bool is_zeroing(unsigned int id)
+{
+	switch (id) {
+	case X86_INS_XOR:
+	case X86_INS_SUB:
+	case X86_INS_PXOR:
+	case X86_INS_XORPS:
+	case X86_INS_XORPD:
+	case X86_INS_VPXOR:
+	case X86_INS_VXORPS:
+	case X86_INS_VXORPD:
+	case X86_INS_PCMPEQB:
+	case X86_INS_PCMPEQD:
+	case X86_INS_VPCMPEQB:
+	case X86_INS_VPCMPEQD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_evex(const struct insn *insn)
+{
+	return insn->bytes[0] == 0x62;
+}
+
+/* With an opmask other than k0, so merging unless it says otherwise. */
+static bool is_masked(const struct insn *insn)
+{
+	return is_evex(insn) && (insn->bytes[3] & 7);
+}
+
+/* xor %eax, %eax needs nothing of eax. */
+static void drop_idle_reads(const cs_insn *raw, struct effect *effect)
+{
+	const cs_x86 *x86 = &raw->detail->x86;
+	struct clobber_set set = { 0 };
+	const cs_x86_op *ops;
+
+	if (!is_zeroing(raw->id) || x86->op_count < 2)
+		return;
+	ops = &x86->operands[x86->op_count - 2];
+	if (ops[0].type != X86_OP_REG || ops[1].type != X86_OP_REG ||
+	    ops[0].reg != ops[1].reg || !is_whole(ops[0].reg))
+		return;
+	add_register(&set, ops[0].reg);
+	effect->reads = clobber_set_without(&effect->reads, &set);
+}
+
 static void add_sets(const struct insn_decoder *decoder, struct effect *effect)
 {
 	const cs_insn *raw = decoder->scratch;
@@ -247,13 +352,26 @@ static void add_sets(const struct insn_decoder *decoder, struct effect *effect)
 		return;
 	for (i = 0; i < read_count; i++)
 		add_register(&effect->reads, reads[i]);
-	for (i = 0; i < write_count; i++)
+	for (i = 0; i < write_count; i++) {
 		add_register(&effect->writes, writes[i]);
+		if (is_whole(writes[i]))
+			add_register(&effect->replaces, writes[i]);
+	}
 	for (i = 0; i < raw->detail->regs_read_count; i++)
 		add_register(&implicit, raw->detail->regs_read[i]);
 	effect->uses = implicit.general;
 	add_operands(&raw->detail->x86, raw->id, effect);
 	correct_sets(raw, effect);
+	drop_idle_reads(raw, effect);
+	effect->replaces = clobber_set_and(&effect->replaces, &effect->writes);
+	if (merges_vector(raw->id) && !loads_scalar(raw))
+		effect->replaces.vector = 0;
+	if (is_gather(raw->id) || is_masked(&effect->insn)) {
+		clobber_set_add(&effect->reads, &effect->writes);
+		effect->replaces.vector = 0;
+	}
+	if (is_masked(&effect->insn))
+		effect->reads.opmask |= 1u << (effect->insn.bytes[3] & 7);
 }
 
 static const cs_x86_op *find_memory_operand(const cs_x86 *x86)
@@ -306,11 +424,6 @@ static void correct_evex_memory(struct effect *effect)
 	effect->memory.base = (uint8_t)(rm + (extended ? R8 : 0));
 	if (mod == 0 && rm == 5)
 		effect->memory.base = GENERAL_NONE;
-}
-
-static bool is_evex(const struct insn *insn)
-{
-	return insn->bytes[0] == 0x62;
 }
 
 static bool is_wide_register(const cs_x86_op *op)

@@ -34,6 +34,20 @@ enum general {
 #define VECTOR_ALL    0xffffffffu
 #define OPMASK_ALL    0xffu
 
+/* Adds `more` to `set`; true: it has grown. */
+bool clobber_set_add(struct clobber_set *set, const struct clobber_set *more);
+bool clobber_set_is_empty(const struct clobber_set *set);
+/* What is in both, and what is only in `a`. */
+struct clobber_set clobber_set_and(const struct clobber_set *a,
+				   const struct clobber_set *b);
+struct clobber_set clobber_set_without(const struct clobber_set *a,
+				       const struct clobber_set *b);
+
+/* psABI 3.2.3: where results are returned. */
+extern const struct clobber_set clobber_results;
+/* Everything that is caller-saved. */
+extern const struct clobber_set clobber_all;
+
 /* Kinds of instructions that put known values into 64-bit registers. */
 enum effect_move {
 	EFFECT_OTHER, /* only the sets of registers say what it does */
@@ -50,7 +64,7 @@ enum effect_move {
 struct effect_memory {
 	bool used;
 	bool written;
-	bool vague; /* only the base is certain */
+	bool vague;	     /* only the base is certain */
 	uint8_t base, index; /* or GENERAL_NONE */
 	uint8_t size;
 	int64_t disp;
@@ -61,6 +75,8 @@ struct effect {
 	/* the sets name all general registers, not only caller-saved ones */
 	struct clobber_set writes;
 	struct clobber_set reads;
+	/* of `writes`, what leaves nothing of the old value */
+	struct clobber_set replaces;
 	/* general registers whose value goes elsewhere than into an address */
 	uint32_t uses;
 	struct effect_memory memory;

@@ -266,7 +266,7 @@ static void emit_code(struct emitter *out, const struct shield_spec *spec,
 		emit_arg_bytes(out, spec->stack_arg_bytes);
 	else
 		emit_push_args(out, spec->stack_arg_bytes);
-	emit_jump_indirect(out, words->at + 2 * WORD);
+	emit_jump_indirect(out, words->at + 2UL * WORD);
 	words->restore = spec->code + out->len;
 	emit_restore(out, spec, layout);
 	emit_padding(out, (out->len + WORD - 1) & -(size_t)WORD);
