@@ -114,7 +114,8 @@ static void expect_refused(const struct arch_gate *gate, int code,
 
 Test(gate, words_must_be_aligned_and_in_reach)
 {
-	upatch_addr_t far = sample.code + 0x80000040;
+	/* from the end of the gate's last instruction, too */
+	upatch_addr_t far = sample.code + ARCH_GATE_LEN + 0x80000000;
 	struct arch_gate gates[11];
 
 	for (size_t i = 0; i < COUNT(gates); i++)
@@ -123,20 +124,17 @@ Test(gate, words_must_be_aligned_and_in_reach)
 	gates[1].source += 1;
 	gates[2].destination += 2;
 	gates[3].transition += 2;
-	for (int i = 0; i < 4; i++)
+	gates[4].self_move += 4;
+	for (int i = 0; i < 5; i++)
 		expect_refused(&gates[i], UPATCH_ERROR_ARGUMENT,
 			       "its words are not aligned");
-	gates[4].slot = far;
-	gates[5].source = far;
-	gates[6].destination = far;
-	gates[7].transition = far;
-	gates[8].code = 0x7f0000000000;
-	gates[9].self_move += 4;
-	expect_refused(&gates[9], UPATCH_ERROR_ARGUMENT,
-		       "its words are not aligned");
-	gates[10].self_move = far;
-	expect_refused(&gates[10], UPATCH_ERROR_MISMATCH, "cannot reach 0x");
-	for (int i = 4; i < 9; i++)
+	gates[5].slot = far;
+	gates[6].source = far;
+	gates[7].destination = far;
+	gates[8].transition = far;
+	gates[9].self_move = far;
+	gates[10].code = 0x7f0000000000;
+	for (int i = 5; i < 11; i++)
 		expect_refused(&gates[i], UPATCH_ERROR_MISMATCH,
 			       "cannot reach 0x");
 }
