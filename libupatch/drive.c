@@ -154,9 +154,7 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 		return ret;
 	mover.thread_offset = operation->view.state.thread_offset;
 	mover.transition_id = operation->view.state.transition.id;
-	mover.goal = operation->view.state.transition.reversed
-			     ? 0
-			     : operation->view.state.transition.id;
+	mover.reversed = operation->view.state.transition.reversed;
 	ret = sought_for_transition(operation->process, &operation->view,
 				    &sought, err);
 	if (ret)

@@ -29,14 +29,19 @@ static upatch_addr_t moved_word(const struct mover *mover,
 	return arch_regs_thread_pointer(regs) + (uint64_t)mover->thread_offset;
 }
 
+/*
+ * Any other word, as of a transition before, is that of a thread that has not
+ * moved: where it is when the transition is turned around.
+ */
 static bool has_moved(const struct look *look)
 {
+	const struct mover *mover = look->mover;
 	uint32_t word;
 
-	return memory_read_some(&look->mover->process->memory,
-				moved_word(look->mover, &look->regs), &word,
+	return memory_read_some(&mover->process->memory,
+				moved_word(mover, &look->regs), &word,
 				sizeof(word)) == sizeof(word) &&
-	       word == look->mover->goal;
+	       (word == mover->transition_id) != mover->reversed;
 }
 
 /*
@@ -67,10 +72,12 @@ static void let_move_itself(const struct look *look, pid_t tid)
 
 static bool set_moved(const struct look *look)
 {
-	return !memory_write(&look->mover->process->memory,
-			     moved_word(look->mover, &look->regs),
-			     &look->mover->goal, sizeof(look->mover->goal),
-			     NULL);
+	const struct mover *mover = look->mover;
+	const uint32_t word = mover->reversed ? 0 : mover->transition_id;
+
+	return !memory_write(&mover->process->memory,
+			     moved_word(mover, &look->regs), &word,
+			     sizeof(word), NULL);
 }
 
 /* A stopped thread.  False: it cannot be looked at, it is ending. */

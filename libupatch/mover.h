@@ -32,7 +32,7 @@ struct mover {
 	/* offset of a thread's rt_thread from its thread pointer */
 	int64_t thread_offset;
 	uint32_t transition_id;
-	uint32_t goal; /* the moved word of a thread that has moved */
+	bool reversed;
 	/*
 	 * Called once, when the first look at the threads has not sufficed:
 	 * hands what is sought to the runtime.  True: from now on threads are

@@ -182,7 +182,8 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		.tracer = tracer,
 		.sought = &sought,
 		.thread_offset = state->thread_offset,
-		.goal = state->transition.reversed ? 0 : state->transition.id,
+		.transition_id = state->transition.id,
+		.reversed = state->transition.reversed,
 	};
 	int ret = tracer_seize_all(tracer, (pid_t)state->agent_tid, err);
 

@@ -61,15 +61,16 @@ static void try_to_move(struct rt_thread *thread, uint64_t sp)
 {
 	uint32_t generation = state->sought_generation;
 	bool reversed = state->transition.reversed;
-	uint32_t aim = reversed ? 0 : state->transition.id;
+	uint32_t id = state->transition.id;
+	bool is_there = (thread->moved == id) != reversed;
 
 	atomic_thread_fence(memory_order_acquire);
-	if (thread->moved == aim || (generation & 1) || !is_clean(thread, sp))
+	if (is_there || (generation & 1) || !is_clean(thread, sp))
 		return;
 	atomic_thread_fence(memory_order_acquire);
 	if (state->sought_generation == generation &&
 	    state->transition.reversed == reversed)
-		thread->moved = aim;
+		thread->moved = reversed ? 0 : id;
 }
 
 /*
