@@ -40,6 +40,8 @@ void state_change_begin(void);
 void state_change_end(void);
 /* The moved word that new threads start with. */
 void state_set_moved_image(uint32_t id);
+/* Until it is set again nobody moves himself. */
+void state_drop_sought(void);
 int state_set_sought(const struct rt_range *ranges, uint32_t count, bool first,
 		     bool last);
 

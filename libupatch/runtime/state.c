@@ -118,7 +118,7 @@ void state_set_moved_image(uint32_t id)
  * Threads that move themselves read the ranges at any time.  While the
  * generation is odd, or when it has changed meanwhile, they do not move.
  */
-static void begin_sought(void)
+void state_drop_sought(void)
 {
 	state->sought_generation |= 1;
 	atomic_thread_fence(memory_order_release);
@@ -157,7 +157,7 @@ int state_set_sought(const struct rt_range *ranges, uint32_t count, bool first,
 	int ret;
 
 	if (first)
-		begin_sought();
+		state_drop_sought();
 	ret = reserve_sought(count);
 	if (ret)
 		return ret;

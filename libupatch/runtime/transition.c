@@ -178,6 +178,8 @@ int transition_reverse(void)
 
 	if (!patch || !transition->started)
 		return -EINVAL;
+	/* Threads that move themselves now need other functions off the stack. */
+	state_drop_sought();
 	state_change_begin();
 	transition->reversed = !transition->reversed;
 	state_set_moved_image(transition->reversed ? 0 : transition->id);
