@@ -187,16 +187,30 @@ static void add_thread(pid_t pid, int tid, void *arg)
 						    : "not stopped");
 }
 
+/*
+ * Signals 32 and 33 are glibc's own.  A process has them ignored as
+ * posix_spawn(3) left them, and handled from its first pthread_create(3) on,
+ * which may be the agent's.
+ */
+#define INTERNAL_SIGNALS 0x180000000ull
+
+static void add_signals(struct snapshot *snapshot, pid_t pid, const char *field)
+{
+	char text[64];
+
+	procfs_status_field(pid, pid, field, text, sizeof(text));
+	add_line(snapshot, "process %s %016llx", field,
+		 strtoull(text, NULL, 16) & ~INTERNAL_SIGNALS);
+}
+
 static void add_process(struct snapshot *snapshot, pid_t pid)
 {
-	static const char *const fields[] = { "TracerPid", "SigIgn", "SigCgt" };
+	char tracer[64];
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		char text[64];
-
-		procfs_status_field(pid, pid, fields[i], text, sizeof(text));
-		add_line(snapshot, "process %s %s", fields[i], text);
-	}
+	procfs_status_field(pid, pid, "TracerPid", tracer, sizeof(tracer));
+	add_line(snapshot, "process TracerPid %s", tracer);
+	add_signals(snapshot, pid, "SigIgn");
+	add_signals(snapshot, pid, "SigCgt");
 }
 
 static int compare_lines(const void *left, const void *right)
