@@ -62,10 +62,16 @@ static REPLACED int subject(void (*inside)(void))
 	return 1;
 }
 
-/* Calls nothing: only an interrupted instruction pointer shows it. */
+/*
+ * Calls nothing: only an interrupted instruction pointer shows it.  The
+ * volatile variable is set before the loop, which therefore does not go back
+ * to the entry; such a function cannot be replaced.
+ */
 static REPLACED int spinner(atomic_int *stop)
 {
-	while (!*stop)
+	atomic_int *volatile where = stop;
+
+	while (!*where)
 		;
 	return 1;
 }
