@@ -50,6 +50,8 @@ static struct walk_node *add_node(struct walk *walk, upatch_addr_t addr,
 	}
 	(*walk->budget)--;
 	node = &walk->nodes[walk->count++];
+	/* walk_function has seen to it that there are nodes. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	*node = (struct walk_node){ .addr = addr, .state = *state };
 	*addr_table_at(&walk->table, addr) = walk->count;
 	enqueue(walk, node);
