@@ -24,11 +24,12 @@
  * about to enter or has just left the new function.
  */
 struct shield_spec {
-	upatch_addr_t code;	   /* where this half will run */
+	upatch_addr_t code;	     /* where this half will run */
 	upatch_addr_t shield_common; /* upatch_shield_common in the runtime */
 	upatch_addr_t new_func;
+	/* registers that a machine of this width does not have are ignored */
 	struct clobber_set kept;
-	/* what of a vector register is kept: see arch_vector_width */
+	/* what callers use of vector registers: at most arch_vector_width */
 	uint8_t vector_width;
 	/* of the new function: see clobber.h */
 	bool stack_args_known;
@@ -41,9 +42,9 @@ struct shield_spec {
 /*
  * Arguments on the stack are copied, as many as the new function reads.  If
  * that is not known, 1 KiB is, or less where the stack ends before.  Fails if
- * spec is not possible: arguments of 2 GiB, or too little room in `buf`.
+ * it is not possible: arguments of 2 GiB, or too little room in `buf`.
  */
-UPATCH_MUST_CHECK int arch_emit_shield(const struct shield_spec *spec,
+UPATCH_MUST_CHECK int arch_emit_shield(const struct shield_spec *wanted,
 				       uint8_t *buf, size_t size,
 				       size_t *ret_len,
 				       struct upatch_error *err);

@@ -275,17 +275,13 @@ static void emit_code(struct emitter *out, const struct shield_spec *spec,
 
 static int check_spec(const struct shield_spec *spec, struct upatch_error *err)
 {
-	uint32_t vectors =
-		spec->vector_width == 64 ? VECTOR_ALL : VECTOR_LEGACY;
 	const char *problem = NULL;
 
 	if (spec->vector_width != 16 && spec->vector_width != 32 &&
 	    spec->vector_width != 64)
 		problem = "no such width of vector registers";
-	else if ((spec->kept.general & ~GENERAL_CALLER_SAVED) ||
-		 (spec->kept.vector & ~vectors) ||
-		 (spec->kept.opmask && spec->vector_width != 64))
-		problem = "no such registers to keep";
+	else if (spec->kept.general & ~GENERAL_CALLER_SAVED)
+		problem = "a register that is not caller-saved";
 	else if (spec->stack_arg_bytes % WORD ||
 		 spec->stack_arg_bytes > INT32_MAX / 2)
 		problem = "impossible size of arguments";
@@ -298,24 +294,39 @@ static int check_spec(const struct shield_spec *spec, struct upatch_error *err)
 			 spec->code, problem);
 }
 
-int arch_emit_shield(const struct shield_spec *spec, uint8_t *buf, size_t size,
-		     size_t *ret_len, struct upatch_error *err)
+/* Narrower machines have no registers above 15, and no opmask ones. */
+static struct clobber_set existing(const struct shield_spec *spec)
 {
-	struct words words = { .at = spec->code };
+	static const struct clobber_set narrow = {
+		.general = GENERAL_CALLER_SAVED,
+		.vector = VECTOR_LEGACY,
+	};
+
+	return clobber_set_and(&spec->kept, spec->vector_width == 64
+						    ? &clobber_all
+						    : &narrow);
+}
+
+int arch_emit_shield(const struct shield_spec *wanted, uint8_t *buf,
+		     size_t size, size_t *ret_len, struct upatch_error *err)
+{
+	struct shield_spec spec = *wanted;
+	struct words words = { .at = spec.code };
 	struct layout layout;
 	struct emitter out;
 	int status;
 
-	status = check_spec(spec, err);
+	status = check_spec(&spec, err);
 	if (status < 0)
 		return status;
-	plan_layout(spec, &layout);
-	words.new_func = spec->new_func;
-	words.runtime = runtime_entry(spec, &layout);
+	spec.kept = existing(&spec);
+	plan_layout(&spec, &layout);
+	words.new_func = spec.new_func;
+	words.runtime = runtime_entry(&spec, &layout);
 	/* Twice: where the words are is known when the code has been made. */
 	for (int round = 0; round < 2; round++) {
-		emitter_init(&out, buf, size, spec->code);
-		emit_code(&out, spec, &layout, &words);
+		emitter_init(&out, buf, size, spec.code);
+		emit_code(&out, &spec, &layout, &words);
 	}
 	emit_u64(&out, words.restore);
 	emit_u64(&out, words.new_func);
