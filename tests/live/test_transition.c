@@ -7,6 +7,7 @@
 #include "upatchctl.h"
 #include "victim.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -72,17 +73,117 @@ Test(transition, force_ends_it_and_keeps_the_old_code_callable)
 	victim_stop(&victim);
 }
 
-Test(transition, force_on_timeout)
+/* --- --on-timeout: what it says, how it ends, what is left --------------- */
+
+/* "state" of the patch, or "none"; " moving" behind it during a transition. */
+static void expect_state(const char *expected)
+{
+	json_t *status = upatchctl_status(victim.target);
+	json_t *patches = json_object_get(status, "patches");
+	const char *state = json_string_value(
+		json_object_get(json_array_get(patches, 0), "state"));
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", state != NULL ? state : "none",
+		 upatchctl_has(status, "transition", JSON_NULL) ? ""
+								: " moving");
+	if (strcmp(text, expected) != 0)
+		cr_fatal("status is '%s', expected '%s'", text, expected);
+	json_decref(status);
+}
+
+static void time_out_apply(const char *on_timeout, int exit_status)
 {
 	require_ptrace();
 	VICTIM_START(&victim, "blocker");
 	victim_expect(&victim, "enter", "entered");
-	EXPECT_EXIT(EXIT_DONE, "apply", "--timeout", "1", "--on-timeout",
-		    "force", victim.target, path_of_patch("guarded"));
-	victim_expect(&victim, "call", "guarded=2 plain=2 wrapper=21");
-	victim_expect(&victim, "leave", "left 1");
+	EXPECT_EXIT(exit_status, "apply", "--timeout", "1", "--on-timeout",
+		    on_timeout, victim.target, path_of_patch("guarded"));
+}
+
+static void time_out_revert(const char *on_timeout, int exit_status)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	upatchctl_apply(victim.target, "guarded");
+	victim_expect(&victim, "enter", "entered");
+	EXPECT_EXIT(exit_status, "revert", "--timeout", "1", "--on-timeout",
+		    on_timeout, victim.target, "guarded");
+}
+
+static void expect_end(const char *left, const char *call)
+{
+	victim_expect(&victim, "leave", left);
+	victim_expect(&victim, "call", call);
+	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
 }
+
+Test(transition, apply_is_forced_on_timeout)
+{
+	time_out_apply("force", EXIT_DONE);
+	expect_state("enabled");
+	victim_expect(&victim, "call", "guarded=2 plain=2 wrapper=21");
+	expect_end("left 1", "guarded=2 plain=2 wrapper=21");
+}
+
+Test(transition, apply_is_left_on_timeout)
+{
+	time_out_apply("leave", EXIT_TIMED_OUT);
+	expect_state("patching moving");
+	expect_end("left 1", "guarded=2 plain=2 wrapper=21");
+}
+
+Test(transition, apply_is_reversed_on_timeout)
+{
+	time_out_apply("reverse", EXIT_TIMED_OUT);
+	expect_state("none");
+	expect_end("left 1", "guarded=1 plain=1 wrapper=11");
+}
+
+Test(transition, revert_is_forced_on_timeout)
+{
+	size_t seen;
+
+	time_out_revert("force", EXIT_DONE);
+	expect_state("none");
+	seen = upatchctl_log_count(victim.target);
+	upatchctl_expect_log(victim.target, seen - 4,
+			     "force guarded\n"
+			     "complete guarded unpatching\n"
+			     "done guarded unpatching\n"
+			     "parked guarded\n");
+	victim_expect(&victim, "call", "guarded=1 plain=1 wrapper=11");
+	expect_end("left 2", "guarded=1 plain=1 wrapper=11");
+}
+
+Test(transition, revert_is_left_on_timeout)
+{
+	time_out_revert("leave", EXIT_TIMED_OUT);
+	expect_state("unpatching moving");
+	expect_end("left 2", "guarded=1 plain=1 wrapper=11");
+}
+
+Test(transition, revert_is_reversed_on_timeout)
+{
+	time_out_revert("reverse", EXIT_TIMED_OUT);
+	expect_state("enabled");
+	expect_end("left 2", "guarded=2 plain=2 wrapper=21");
+}
+
+Test(transition, commands_for_a_transition_need_one)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	upatchctl_apply(victim.target, "guarded");
+	EXPECT_REFUSAL(EXIT_REFUSED, "no transition", "force", victim.target);
+	EXPECT_REFUSAL(EXIT_REFUSED, "no transition", "reverse", victim.target);
+	EXPECT_EXIT(EXIT_DONE, "wait", victim.target);
+	expect_state("enabled");
+	victim_stop(&victim);
+}
+
+/* --- Other operations meanwhile ------------------------------------------ */
 
 Test(transition, another_operation_is_refused_as_busy)
 {

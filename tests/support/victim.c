@@ -19,7 +19,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-#define MAX_ARGS 16
+#define MAX_ARGS     16
+#define END_LIMIT_MS 1000
 
 void victim_start(struct victim *victim, const char *const args[])
 {
@@ -41,19 +42,32 @@ void victim_start(struct victim *victim, const char *const args[])
 			 line != NULL ? line : "nothing");
 }
 
+struct end {
+	pid_t pid;
+	siginfo_t info;
+};
+
+static bool has_ended(void *arg)
+{
+	struct end *end = arg;
+
+	return waitid(P_PID, (id_t)end->pid, &end->info,
+		      WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       end->info.si_pid != 0;
+}
+
+/* Its pipes are closed some time before it can be waited for. */
 static const char *describe_end(struct victim *victim)
 {
 	static char text[64];
-	siginfo_t end = { 0 };
+	struct end end = { .pid = victim->pid };
 
-	if (waitid(P_PID, (id_t)victim->pid, &end,
-		   WEXITED | WNOHANG | WNOWAIT) != 0 ||
-	    end.si_pid == 0)
+	if (!wait_until(has_ended, &end, END_LIMIT_MS))
 		return "it still runs";
 	snprintf(text, sizeof(text), "it %s %d",
-		 end.si_code == CLD_EXITED ? "exited with"
-					   : "was killed by signal",
-		 end.si_status);
+		 end.info.si_code == CLD_EXITED ? "exited with"
+						: "was killed by signal",
+		 end.info.si_status);
 	return text;
 }
 
