@@ -5,6 +5,7 @@
  */
 #include "effect.h"
 
+#include <capstone/capstone.h>
 #include <string.h>
 
 /* What the general registers are to each other; 0 in the table: none. */

@@ -142,7 +142,7 @@ static int check_insn(const struct candidate *candidate,
 
 /*
  * A linear sweep.  Where bytes are no instruction (data, or an instruction
- * that Capstone does not know) it goes on at the next byte; x86 code falls
+ * that is not known) it goes on at the next byte; x86 code falls
  * into step again after a few instructions.  Indirect jumps are not followed:
  * what they lead to is a case of a switch, behind the jump and the
  * computation of its target, which do not fit into five bytes.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Capstone tells where an instruction ends and where its ModRM byte is; what
- * kind of branch it is follows from the opcode (Intel SDM vol. 2, appendix A).
+ * What kind of branch an instruction is follows from its opcode (Intel SDM
+ * vol. 2, appendix A); insn_layout.h tells where it ends.
  */
 #include "insn.h"
 
@@ -19,31 +19,6 @@ struct prefixes {
 	uint8_t rex; /* 0: none */
 	bool operand_size, address_size, lock;
 };
-
-int insn_decoder_init(struct insn_decoder *decoder, struct upatch_error *err)
-{
-	cs_err status;
-
-	status = cs_open(CS_ARCH_X86, CS_MODE_64, &decoder->handle);
-	if (status == CS_ERR_OK) {
-		status = cs_option(decoder->handle, CS_OPT_DETAIL, CS_OPT_ON);
-		decoder->scratch = cs_malloc(decoder->handle);
-		if (status == CS_ERR_OK && decoder->scratch)
-			return 0;
-		insn_decoder_fini(decoder);
-	}
-	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-			 "cannot start the disassembler: %s",
-			 status == CS_ERR_OK ? "out of memory"
-					     : cs_strerror(status));
-}
-
-void insn_decoder_fini(struct insn_decoder *decoder)
-{
-	if (decoder->scratch)
-		cs_free(decoder->scratch, 1);
-	cs_close(&decoder->handle);
-}
 
 static void parse_prefixes(const uint8_t *bytes, size_t len,
 			   struct prefixes *ret_prefixes)
@@ -198,20 +173,19 @@ static bool find_target(struct insn *insn)
 }
 
 /*
- * mod 00, rm 101 is disp32(%rip) in 64-bit mode.  Capstone's own size of the
- * displacement is not to be trusted: 4.0.2 says 2 where a 0x66 is involved.
- * mov to and from control and debug registers has no memory operand, whatever
- * its mod field says, and there Capstone sees no displacement.
+ * mod 00, rm 101 is disp32(%rip) in 64-bit mode.  mov to and from control and
+ * debug registers has no memory operand, whatever its mod field says, and so
+ * no displacement.
  */
-static void find_rip_operand(const cs_x86 *x86, struct insn *insn)
+static void find_rip_operand(const struct insn_layout *layout,
+			     struct insn *insn)
 {
-	size_t modrm_at = x86->encoding.modrm_offset;
+	size_t modrm_at = layout->modrm_at;
 
-	if (modrm_at == 0 || MODRM_MOD(x86->modrm) != 0 ||
-	    MODRM_RM(x86->modrm) != 5)
+	if (modrm_at == 0 || MODRM_MOD(layout->modrm) != 0 ||
+	    MODRM_RM(layout->modrm) != 5)
 		return;
-	if (x86->encoding.disp_offset != modrm_at + 1 ||
-	    modrm_at + 5 > insn->len)
+	if (layout->disp_at != modrm_at + 1 || modrm_at + 5 > insn->len)
 		return;
 	insn->rip_disp_at = (uint8_t)(modrm_at + 1);
 	insn->operand = insn->addr + insn->len +
@@ -257,18 +231,13 @@ static const char *find_obstacle(const struct insn *insn,
 bool insn_decode(struct insn_decoder *decoder, const uint8_t *code, size_t len,
 		 upatch_addr_t addr, struct insn *ret_insn)
 {
-	const cs_insn *scratch = decoder->scratch;
-	const uint8_t *cursor = code;
-	uint64_t cursor_addr = addr;
 	struct insn insn = { .addr = addr };
+	struct insn_layout layout;
 	struct prefixes prefixes;
 
-	if (!cs_disasm_iter(decoder->handle, &cursor, &len, &cursor_addr,
-			    decoder->scratch))
+	if (!insn_layout_find(decoder, code, len, &layout))
 		return false;
-	if (scratch->size == 0 || scratch->size > INSN_LEN_MAX)
-		return false;
-	insn.len = (uint8_t)scratch->size;
+	insn.len = layout.len;
 	memcpy(insn.bytes, code, insn.len);
 	parse_prefixes(insn.bytes, insn.len, &prefixes);
 	if (prefixes.len == insn.len)
@@ -289,7 +258,7 @@ bool insn_decode(struct insn_decoder *decoder, const uint8_t *code, size_t len,
 		return false;
 	if (insn_has_target(&insn) && !find_target(&insn))
 		return false;
-	find_rip_operand(&scratch->detail->x86, &insn);
+	find_rip_operand(&layout, &insn);
 	insn.unmovable = find_obstacle(&insn, &prefixes);
 	*ret_insn = insn;
 	return true;

@@ -3,11 +3,8 @@
 #ifndef UPATCH_X86_64_INSN_H
 #define UPATCH_X86_64_INSN_H
 
-#include <capstone/capstone.h>
-
 #include "../arch.h"
-
-#define INSN_LEN_MAX 15
+#include "insn_layout.h"
 
 enum insn_kind {
 	INSN_PLAIN,	    /* goes on with the next instruction */
@@ -41,19 +38,10 @@ struct insn {
 	const char *unmovable;
 };
 
-struct insn_decoder {
-	csh handle;
-	cs_insn *scratch;
-};
-
-UPATCH_MUST_CHECK int insn_decoder_init(struct insn_decoder *decoder,
-					struct upatch_error *err);
-void insn_decoder_fini(struct insn_decoder *decoder);
-
 /*
  * Decodes the first instruction of code[0, len), which stands at `addr`.
- * False: these bytes are no instruction, one that Capstone does not know, one
- * that `len` cuts, or one that processors disagree about.
+ * False: these bytes are no instruction, one that is not known, one that
+ * `len` cuts, or one that processors disagree about.
  */
 bool insn_decode(struct insn_decoder *decoder, const uint8_t *code, size_t len,
 		 upatch_addr_t addr, struct insn *ret_insn);

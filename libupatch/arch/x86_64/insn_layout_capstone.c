@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the parts of an instruction are, as Capstone sees it.  Its own size of
+ * a displacement is not to be trusted: 4.0.2 says 2 where a 0x66 is involved.
+ */
+#include <capstone/capstone.h>
+
+#include "insn_layout.h"
+
+int insn_decoder_init(struct insn_decoder *decoder, struct upatch_error *err)
+{
+	cs_err status;
+
+	status = cs_open(CS_ARCH_X86, CS_MODE_64, &decoder->handle);
+	if (status == CS_ERR_OK) {
+		status = cs_option(decoder->handle, CS_OPT_DETAIL, CS_OPT_ON);
+		decoder->scratch = cs_malloc(decoder->handle);
+		if (status == CS_ERR_OK && decoder->scratch)
+			return 0;
+		insn_decoder_fini(decoder);
+	}
+	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+			 "cannot start the disassembler: %s",
+			 status == CS_ERR_OK ? "out of memory"
+					     : cs_strerror(status));
+}
+
+void insn_decoder_fini(struct insn_decoder *decoder)
+{
+	if (decoder->scratch)
+		cs_free(decoder->scratch, 1);
+	cs_close(&decoder->handle);
+}
+
+bool insn_layout_find(struct insn_decoder *decoder, const uint8_t *code,
+		      size_t len, struct insn_layout *ret_layout)
+{
+	const cs_insn *scratch = decoder->scratch;
+	const cs_x86 *x86;
+	uint64_t addr = 0;
+
+	if (!cs_disasm_iter(decoder->handle, &code, &len, &addr,
+			    decoder->scratch))
+		return false;
+	if (scratch->size == 0 || scratch->size > INSN_LEN_MAX)
+		return false;
+	x86 = &scratch->detail->x86;
+	*ret_layout = (struct insn_layout){
+		.len = (uint8_t)scratch->size,
+		.modrm_at = x86->encoding.modrm_offset,
+		.modrm = x86->modrm,
+		.disp_at = x86->encoding.disp_offset,
+	};
+	return true;
+}
