@@ -168,9 +168,13 @@ int main(int argc, char **argv)
 	callers = calloc(count, sizeof(*callers));
 	for (unsigned int i = 0; i < count; i++)
 		mode->open(&callers[i]);
-	for (unsigned int i = 1; i < count; i++)
+	for (unsigned int i = 1; i < count; i++) {
 		pthread_create(&callers[i].thread, NULL, run_caller,
 			       &callers[i]);
+		/* A thread begins with its signals blocked. */
+		while (callers[i].calls == 0)
+			usleep(200);
+	}
 	victim_say("ready");
 	errno = 0;
 	call_and_obey(callers, count);
