@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measures what a patch costs a process; one table, all of one run.
+
+usage: bench.py [-n RUNS] [-c CYCLES] BUILD
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+from processes import Tools, Victim, timed
+
+THREADS = [1, 8, 64, 256]
+FUNCTIONS = ["one", "many10", "many100", "many1000"]
+# function of the victim: the patch that replaces it
+CALLED = {"caller": "caller", "work": "one", "leaf": "leaf"}
+NOTHING_S = 0.01
+
+
+class Samples:
+    """Every figure of a run by name and column, as often as it was taken."""
+
+    def __init__(self):
+        self.values = {}
+
+    def add(self, name, column, value):
+        self.values.setdefault(name, {}).setdefault(column, []).append(value)
+
+    def median(self, name, column):
+        values = self.values.get(name, {}).get(column)
+        return statistics.median(values) if values else None
+
+    def add_operation(self, name, column, result, pause_ms):
+        self.add(f"{name} wall ms", column, result["wall_ms"])
+        self.add(f"{name} pause ms", column, pause_ms)
+        for key in ("total_us", "barrier_us", "host_us", "seize_us"):
+            if key in result:
+                self.add(f"{name} {key[:-3]} ms", column, result[key] / 1000)
+
+
+def measure_threads(samples, tools, threads):
+    """One process from its first patch to its second revert."""
+    with Victim(tools.build, threads) as victim:
+        steps = [
+            ("nothing", lambda: time.sleep(NOTHING_S)),
+            ("bare stop", lambda: tools.stop_all(victim)),
+            ("first apply", lambda: tools.apply(victim)),
+            ("first revert", lambda: tools.revert(victim)),
+            ("apply", lambda: tools.apply(victim)),
+            ("revert", lambda: tools.revert(victim)),
+        ]
+        for name, step in steps:
+            result, pause_ms = victim.pause_of(step)
+            if result is None:
+                samples.add(f"{name} pause ms", threads, pause_ms)
+            else:
+                samples.add_operation(name, threads, result, pause_ms)
+
+
+def measure_gdb(samples, tools, threads):
+    with Victim(tools.build, threads) as victim:
+        result, pause_ms = victim.pause_of(lambda: tools.gdb_dlopen(victim))
+        samples.add_operation("gdb", threads, result, pause_ms)
+
+
+def measure_functions(samples, tools, name):
+    """Patches of many functions, in a process of 8 threads."""
+    with Victim(tools.build, 8) as victim:
+        tools.apply(victim)
+        tools.revert(victim)
+        result, pause_ms = victim.pause_of(lambda: tools.apply(victim, name))
+        samples.add_operation("functions apply", name, result, pause_ms)
+        result, pause_ms = victim.pause_of(lambda: tools.revert(victim, name))
+        samples.add_operation("functions revert", name, result, pause_ms)
+
+
+def is_shielded(tools, victim, patch):
+    answer, _ = timed(tools.upatchctl, "check", tools.patch(patch),
+                      victim.pid, "--json")
+    return json.loads(answer)["funcs"][0]["shielded"]
+
+
+def measure_calls(samples, tools):
+    """What one call costs; the loop around it is the same before and after."""
+    with Victim(tools.build, 0) as victim:
+        samples.add("call ns", "jump", float(victim.ask("jump")))
+        for function, patch in CALLED.items():
+            samples.add("shielded", function,
+                        is_shielded(tools, victim, patch))
+            samples.add("call ns", f"{function} before",
+                        float(victim.ask(function)))
+            tools.apply(victim, patch)
+            samples.add("call ns", f"{function} patched",
+                        float(victim.ask(function)))
+            tools.revert(victim, patch)
+            samples.add("call ns", f"{function} reverted",
+                        float(victim.ask(function)))
+
+
+def measure_memory(samples, tools, cycles):
+    """What is left in a process that was patched, once and often."""
+    with Victim(tools.build, 8) as victim:
+        before = victim.memory()
+        for cycle in range(1, cycles + 1):
+            tools.apply(victim)
+            if cycle == 1:
+                note_memory(samples, "applied", before, victim.memory())
+            tools.revert(victim)
+            if cycle == 1:
+                note_memory(samples, "reverted", before, victim.memory())
+        note_memory(samples, "cycles", before, victim.memory())
+
+
+def note_memory(samples, column, before, after):
+    for key, value in after.items():
+        samples.add(f"memory {key}", column, value - before[key])
+
+
+# --- The table --------------------------------------------------------------
+
+WIDTH = 34
+
+
+def cell(value, digits=2):
+    return f"{'-' if value is None else format(value, f'.{digits}f'):>10}"
+
+
+def line(title, cells, aim=""):
+    print(f"{title:<{WIDTH}}{''.join(cells)}  {aim}".rstrip())
+
+
+def header(title, columns):
+    print()
+    line(title, [f"{column:>10}" for column in columns], "aim")
+
+
+def medians(samples, title, name, columns, aim="", digits=2):
+    line(title, [cell(samples.median(name, column), digits)
+                 for column in columns], aim)
+
+
+def ratio_line(samples, title, above, below, aim):
+    cells = []
+    for column in THREADS:
+        top = samples.median(above, column)
+        bottom = samples.median(below, column)
+        cells.append(cell(top / bottom if top and bottom else None, 1))
+    line(title, cells, aim)
+
+
+def print_threads(samples):
+    header("threads", THREADS)
+    for title, name, aim in (
+            ("first apply, command, ms", "first apply wall ms", "10"),
+            ("first apply, library", "first apply total ms", "8 at 8"),
+            ("apply, command", "apply wall ms", "10"),
+            ("apply, library", "apply total ms", "5 at 8"),
+            ("revert, command", "revert wall ms", ""),
+            ("revert, library", "revert total ms", ""),
+            ("gdb dlopen, command", "gdb wall ms", ""),
+            ("pause, nothing done, ms", "nothing pause ms", ""),
+            ("pause, bare stop", "bare stop pause ms", ""),
+            ("pause, first apply", "first apply pause ms", "1 at 64"),
+            ("pause, apply", "apply pause ms", "1 at 64"),
+            ("pause, revert", "revert pause ms", "1 at 64"),
+            ("pause, gdb dlopen", "gdb pause ms", ""),
+            ("barrier, bare stop, ms", "bare stop barrier ms", ""),
+            ("barrier, apply", "apply barrier ms", "1 at 64"),
+            ("barrier, revert", "revert barrier ms", "1 at 64"),
+            ("host borrowed, first apply, ms", "first apply host ms", "1"),
+            ("host borrowed, apply", "apply host ms", "1")):
+        medians(samples, title, name, THREADS, aim)
+    ratio_line(samples, "pause, apply / bare stop", "apply pause ms",
+               "bare stop pause ms", "1.5")
+    ratio_line(samples, "barrier, apply / bare stop", "apply barrier ms",
+               "bare stop barrier ms", "1.5")
+
+
+def print_functions(samples):
+    header("functions in the patch, 8 threads", [1, 10, 100, 1000])
+    for title, name, aim in (
+            ("apply, library, ms", "functions apply total ms", "5 at 1"),
+            ("revert, library", "functions revert total ms", ""),
+            ("barrier, apply", "functions apply barrier ms", "as for 1"),
+            ("barrier, revert", "functions revert barrier ms", "as for 1"),
+            ("pause, apply", "functions apply pause ms", "as for 1"),
+            ("pause, revert", "functions revert pause ms", "as for 1")):
+        medians(samples, title, name, FUNCTIONS, aim)
+
+
+def print_calls(samples):
+    states = ["before", "patched", "reverted"]
+    header("call, ns", states + ["added"])
+    for function in CALLED:
+        values = [samples.median("call ns", f"{function} {state}")
+                  for state in states]
+        shielded = samples.values["shielded"][function][-1]
+        line(f"{function}(), {'shielded' if shielded else 'plain gate'}",
+             [cell(value) for value in values] + [cell(values[1] - values[0])],
+             "" if shielded else "+0.5")
+    jump = samples.median("call ns", "jump")
+    caller = samples.median("call ns", "caller before")
+    line("caller() behind a bare 5-byte jump",
+         [cell(None), cell(jump), cell(None), cell(jump - caller)])
+
+
+def print_memory(samples, cycles):
+    columns = ["applied", "reverted", "cycles"]
+    header("left in the target", ["applied", "reverted", f"{cycles}x"])
+    for title, key, aim in (("RSS, KiB", "rss_kib", ""),
+                            ("private dirty, KiB", "private_kib", "128"),
+                            ("maps", "maps", "no growth"),
+                            ("descriptors", "fds", "0")):
+        medians(samples, title, f"memory {key}", columns, aim, digits=0)
+
+
+# --- The run ----------------------------------------------------------------
+
+def first_match(path, key):
+    with open(path, encoding="utf-8") as lines:
+        for text in lines:
+            if text.startswith(key):
+                return text.split(":", 1)[1].strip()
+    return "unknown"
+
+
+def output_of(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.split("\n")[0].strip() or "unknown"
+
+
+def describe_machine(tools):
+    root = pathlib.Path(__file__).parent
+    return {
+        "upatch": output_of(str(tools.upatchctl), "--version"),
+        "commit": output_of("git", "-C", str(root), "describe", "--always",
+                            "--dirty", "--exclude=*"),
+        "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "processor": first_match("/proc/cpuinfo", "model name"),
+        "processors": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()),
+        "gdb": output_of("gdb", "--version"),
+        "load": os.getloadavg()[0],
+    }
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def measure(samples, tools, runs, cycles):
+    for run in range(runs):
+        for threads in THREADS:
+            progress(f"run {run + 1} of {runs}, {threads} threads")
+            measure_threads(samples, tools, threads)
+            if run < 3:
+                measure_gdb(samples, tools, threads)
+        for name in FUNCTIONS:
+            measure_functions(samples, tools, name)
+        if run < 3:
+            measure_calls(samples, tools)
+    progress(f"{cycles} times apply and revert")
+    measure_memory(samples, tools, cycles)
+    progress("")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("-n", "--runs", type=int, default=10)
+    parser.add_argument("-c", "--cycles", type=int, default=1000)
+    parser.add_argument("build", type=pathlib.Path)
+    args = parser.parse_args()
+
+    tools = Tools(args.build.resolve())
+    machine = describe_machine(tools)
+    samples = Samples()
+    measure(samples, tools, args.runs, args.cycles)
+    for key, value in machine.items():
+        print(f"{key}: {value}")
+    print(f"medians of {args.runs} runs (gdb and calls: "
+          f"{min(args.runs, 3)}); aims are no limits")
+    print_threads(samples)
+    print_functions(samples)
+    print_calls(samples)
+    print_memory(samples, args.cycles)
+    with open(tools.build / "bench.json", "w", encoding="utf-8") as file:
+        json.dump({"machine": machine, "runs": args.runs,
+                   "cycles": args.cycles, "samples": samples.values}, file,
+                  indent=1)
+
+
+if __name__ == "__main__":
+    main()

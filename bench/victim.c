@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * N threads that call work() and sleep 1-5 ms in between, and a main thread
+ * that waits for commands; the time between two calls of a thread is its gap.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "each.h"
+
+#define STACK_SIZE   (64 * 1024)
+#define CALLS	     10000000UL
+#define CALL_BATCHES 10
+#define CALIBRATE_NS 200000000L
+#define POLL_NS	     200000L
+/* Called, not inlined or evaluated; nothing is relied on that it does. */
+#define REPLACED __attribute__((noipa, used))
+/* Here gcc may rely on what the function really does, as in real programs. */
+#define RELIED_ON __attribute__((noinline, noclone, used))
+
+struct worker {
+	pthread_t thread;
+	struct timespec nap;
+	uint64_t last_ns;
+	atomic_ulong calls, sum_ns, longest_ns;
+	/* an average gap that nobody disturbed */
+	uint64_t usual_ns;
+	atomic_bool begin;
+};
+
+static struct worker *workers;
+static unsigned int worker_count;
+static volatile int step = 1;
+
+static REPLACED int work(int x)
+{
+	return x + step;
+}
+
+RELIED_ON static int leaf(void)
+{
+	return step;
+}
+
+RELIED_ON static int use_leaf(int a, int b)
+{
+	return leaf() + a + b;
+}
+
+static REPLACED int same(int x)
+{
+	return x;
+}
+
+static int (*volatile unknown)(int) = same;
+
+/* Whoever calls what is not known relies on no register. */
+static REPLACED int caller(int x)
+{
+	return unknown(x) + 1;
+}
+
+/* What is patched by hand would be called like this. */
+static REPLACED int behind_jump(int x)
+{
+	return unknown(x) + 1;
+}
+
+int jump_to_it(int x);
+__asm__(".p2align 4\n"
+	".type jump_to_it, @function\n"
+	"jump_to_it:\n"
+	"	.byte 0xe9\n"
+	"	.long behind_jump - . - 4\n"
+	".size jump_to_it, . - jump_to_it\n");
+
+#define DEFINE(name)                                                           \
+	static REPLACED int name(int x)                                        \
+	{                                                                      \
+		return x + step;                                               \
+	}
+EACH_1000(DEFINE)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "victim: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void note_gap(struct worker *worker)
+{
+	uint64_t now = now_ns();
+	uint64_t gap_ns = now - worker->last_ns;
+
+	worker->last_ns = now;
+	if (atomic_exchange(&worker->begin, false)) {
+		worker->calls = worker->sum_ns = worker->longest_ns = 0;
+		return;
+	}
+	if (gap_ns > worker->longest_ns)
+		worker->longest_ns = gap_ns;
+	worker->sum_ns += gap_ns;
+	worker->calls++;
+}
+
+static void *run_worker(void *arg)
+{
+	struct worker *worker = arg;
+	int result = 0;
+
+	worker->last_ns = now_ns();
+	for (;;) {
+		note_gap(worker);
+		result = work(result);
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &worker->nap, NULL);
+	}
+	return NULL;
+}
+
+static void pause_ns(long ns)
+{
+	const struct timespec pause = { .tv_nsec = ns };
+
+	nanosleep(&pause, NULL);
+}
+
+/* Gaps count from the next call of each thread on. */
+static void start_window(void)
+{
+	for (unsigned int i = 0; i < worker_count; i++)
+		workers[i].begin = true;
+	for (unsigned int i = 0; i < worker_count; i++) {
+		while (workers[i].begin)
+			pause_ns(POLL_NS);
+	}
+}
+
+/* The gaps that are open now belong to it as well. */
+static void end_window(void)
+{
+	unsigned long *calls = calloc(worker_count + 1, sizeof(*calls));
+
+	if (!calls)
+		die("calloc");
+	for (unsigned int i = 0; i < worker_count; i++)
+		calls[i] = workers[i].calls;
+	for (unsigned int i = 0; i < worker_count; i++) {
+		while (workers[i].calls == calls[i])
+			pause_ns(POLL_NS);
+	}
+	free(calls);
+}
+
+static void begin_window(void)
+{
+	start_window();
+	printf("ok\n");
+}
+
+static void calibrate(void)
+{
+	start_window();
+	pause_ns(CALIBRATE_NS);
+	end_window();
+	for (unsigned int i = 0; i < worker_count; i++)
+		workers[i].usual_ns = workers[i].sum_ns / workers[i].calls;
+	printf("ok\n");
+}
+
+/* By how much the longest gap of a thread exceeds its usual one. */
+static void report_pause(void)
+{
+	uint64_t pause = 0;
+
+	end_window();
+	for (unsigned int i = 0; i < worker_count; i++) {
+		const struct worker *worker = &workers[i];
+
+		if (worker->longest_ns > worker->usual_ns + pause)
+			pause = worker->longest_ns - worker->usual_ns;
+	}
+	printf("%lu\n", pause);
+}
+
+static uint64_t time_work(void)
+{
+	uint64_t begin = now_ns();
+	int x = 0;
+
+	for (unsigned long i = 0; i < CALLS; i++)
+		x = work(x);
+	return now_ns() - begin;
+}
+
+static uint64_t time_caller(void)
+{
+	uint64_t begin = now_ns();
+	int x = 0;
+
+	for (unsigned long i = 0; i < CALLS; i++)
+		x = caller(x);
+	return now_ns() - begin;
+}
+
+static uint64_t time_leaf(void)
+{
+	uint64_t begin = now_ns();
+	int x = 0;
+
+	for (unsigned long i = 0; i < CALLS; i++)
+		x = use_leaf(x, 1);
+	return now_ns() - begin;
+}
+
+static uint64_t time_jump(void)
+{
+	uint64_t begin = now_ns();
+	int x = 0;
+
+	for (unsigned long i = 0; i < CALLS; i++)
+		x = jump_to_it(x);
+	return now_ns() - begin;
+}
+
+/* The best batch: what else runs on this machine only ever adds. */
+static void report_cost(uint64_t (*time_batch)(void))
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < CALL_BATCHES; i++) {
+		uint64_t ns = time_batch();
+
+		if (ns < best)
+			best = ns;
+	}
+	printf("%.3f\n", (double)best / (double)CALLS);
+}
+
+static void obey(const char *command)
+{
+	if (!strcmp(command, "calibrate"))
+		calibrate();
+	else if (!strcmp(command, "begin"))
+		begin_window();
+	else if (!strcmp(command, "end"))
+		report_pause();
+	else if (!strcmp(command, "work"))
+		report_cost(time_work);
+	else if (!strcmp(command, "caller"))
+		report_cost(time_caller);
+	else if (!strcmp(command, "leaf"))
+		report_cost(time_leaf);
+	else if (!strcmp(command, "jump"))
+		report_cost(time_jump);
+	else
+		printf("unknown command\n");
+}
+
+static void start_workers(void)
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	workers = calloc(worker_count + 1, sizeof(*workers));
+	if (!workers)
+		die("calloc");
+	for (unsigned int i = 0; i < worker_count; i++) {
+		workers[i].nap.tv_nsec = (1 + i % 5) * 1000000L;
+		if (pthread_create(&workers[i].thread, &attr, run_worker,
+				   &workers[i]))
+			die("pthread_create");
+	}
+}
+
+/* Waiting in stdio would hold a lock of libc: no thread to be borrowed. */
+static bool next_command(char *line, size_t size)
+{
+	size_t len = 0;
+	char c;
+
+	while (read(STDIN_FILENO, &c, 1) == 1) {
+		if (c == '\n') {
+			line[len] = '\0';
+			return true;
+		}
+		if (len + 1 < size)
+			line[len++] = c;
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	char command[32];
+
+	if (argc != 2)
+		die("usage: victim THREADS");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_TIMERSLACK, 1);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	worker_count = (unsigned int)strtoul(argv[1], NULL, 10);
+	start_workers();
+	while (next_command(command, sizeof(command)))
+		obey(command);
+	return 0;
+}
