@@ -7,6 +7,7 @@
 
 #include "barrier.h"
 #include "mover.h"
+#include "references.h"
 #include "sought.h"
 #include "traced.h"
 
@@ -53,17 +54,110 @@ static void note_blocking(struct leaving *leaving,
 		 thread->comm);
 }
 
+/*
+ * The patch itself, whose own pointers go when it goes: the mappings of its
+ * file, and what .bss has beyond the file.
+ */
+static struct addr_range find_own_mappings(const struct maps *maps,
+					   upatch_addr_t text)
+{
+	const struct map *map = maps_find(maps, text);
+	const struct map *first = map, *last = map;
+	const struct map *end = maps->maps + maps->count;
+
+	if (!map)
+		return (struct addr_range){ text, text };
+	while (first > maps->maps && first[-1].end == first->start &&
+	       first[-1].inode == map->inode)
+		first--;
+	while (last + 1 < end && last[1].start == last->end &&
+	       (last[1].inode == map->inode ||
+		(last->inode == map->inode && !last[1].path[0])))
+		last++;
+	return (struct addr_range){ first->start, last->end };
+}
+
+/* What the runtime and the loader note of the patch. */
+static int add_known(const struct view_patch *patch, struct range_list *known,
+		     struct upatch_error *err)
+{
+	int ret = range_list_add(known, patch->rt.text.start,
+				 patch->rt.text.end, err);
+
+	for (uint32_t i = 0; i < patch->rt.object_count; i++) {
+		const struct view_object *object = &patch->objects[i];
+
+		for (uint32_t j = 0; !ret && j < object->rt.func_count; j++) {
+			const struct rt_func *func = &object->funcs[j].rt;
+
+			ret = range_list_add(known, func->new_addr, func->entry,
+					     err);
+			for (uint32_t k = 0; !ret && k < func->range_count; k++)
+				ret = range_list_add(known,
+						     func->ranges[k].start,
+						     func->ranges[k].end, err);
+		}
+	}
+	return ret;
+}
+
+/*
+ * A coroutine that is suspended in the patch is on no thread's stack, but in
+ * memory.  A dead word there keeps a patch that could have gone; the threads'
+ * own stacks, where dead words abound, have been walked instead.
+ */
+static int look_at_memory(struct leaving *leaving, struct range_list *stacks,
+			  struct upatch_error *err)
+{
+	struct operation *operation = leaving->operation;
+	struct process *process = operation->process;
+	const struct rt_range *text = &leaving->patch->rt.text;
+	const struct rt_range *agent_stack = &operation->view.state.agent_stack;
+	struct reference_query query = {
+		.code = { text->start, text->end },
+		.skipped = *stacks,
+	};
+	enum reference_result result = REFERENCES_UNKNOWN;
+	struct addr_range own;
+	int ret = process_refresh_maps(process, err);
+
+	*stacks = (struct range_list){ 0 };
+	own = find_own_mappings(&process->maps, text->start);
+	if (!ret)
+		ret = range_list_add(&query.skipped, own.start, own.end, err);
+	if (!ret)
+		ret = range_list_add(&query.skipped, agent_stack->start,
+				     agent_stack->end, err);
+	if (!ret)
+		ret = add_known(leaving->patch, &query.known, err);
+	if (!ret)
+		ret = references_find(process, &query, &result, err);
+	range_list_free(&query.skipped);
+	range_list_free(&query.known);
+	if (ret || result == REFERENCES_NONE)
+		return ret;
+	leaving->is_clear = false;
+	snprintf(
+		leaving->reason, sizeof(leaving->reason), "%s",
+		result == REFERENCES_FOUND
+			? "something in memory refers to its code, as a suspended coroutine"
+			: "there is too much memory to look for references to its code");
+	return 0;
+}
+
 static int look_at_threads(struct tracer *tracer, void *user,
 			   struct upatch_error *err)
 {
 	struct leaving *leaving = user;
 	struct operation *operation = leaving->operation;
+	struct range_list stacks = { 0 };
 	struct sought sought;
 	struct mover mover = {
 		.process = operation->process,
 		.tracer = tracer,
 		.sought = &sought,
 		.thread_offset = operation->view.state.thread_offset,
+		.own_stacks = &stacks,
 	};
 	int ret = tracer_seize_all(tracer,
 				   (pid_t)operation->view.state.agent_tid, err);
@@ -78,6 +172,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 
 		if (i > 0)
 			tracer_serve(tracer, tracer_now_ns() + PAUSE_NS);
+		stacks.count = 0;
 		ret = mover_look(&mover, false, false, &blocking, err);
 		if (ret)
 			break;
@@ -86,6 +181,9 @@ static int look_at_threads(struct tracer *tracer, void *user,
 			note_blocking(leaving, &blocking);
 		blocking_free(&blocking);
 	}
+	if (!ret && leaving->is_clear)
+		ret = look_at_memory(leaving, &stacks, err);
+	range_list_free(&stacks);
 	sought_free(&sought);
 	return ret;
 }

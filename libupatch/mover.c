@@ -355,8 +355,12 @@ int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
 			continue;
 		moved = !look_at(&look, thread) ||
 			(word_counts && has_moved(&look));
+		if (mover->own_stacks)
+			ret = range_list_add(mover->own_stacks,
+					     look.stack.bounds.own.start,
+					     look.stack.bounds.own.end, err);
 		thread->moved = moved;
-		if (!moved &&
+		if (!ret && !moved &&
 		    (word_counts || look.verdict.reason != STACK_SAFE))
 			ret = add_blocking(&look, thread, want_backtraces,
 					   &blocking, err);

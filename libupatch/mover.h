@@ -7,6 +7,7 @@
 #define UPATCH_MOVER_H
 
 #include "process.h"
+#include "references.h"
 #include "sought.h"
 #include "tracer.h"
 
@@ -49,6 +50,8 @@ struct mover {
 	/* what mover_run found out */
 	size_t thread_count, moved_count;
 	struct blocking_thread last_blocking; /* text only, no backtrace */
+	/* mover_look adds the threads' stacks; or NULL */
+	struct range_list *own_stacks;
 };
 
 /*

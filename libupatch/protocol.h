@@ -268,6 +268,7 @@ struct rt_state {
 	struct rt_range shield_text;
 	struct rt_range text;
 	rt_addr_t sigreturn; /* __restore_rt, once a controller found it */
+	struct rt_range agent_stack; /* of this and of all later agents */
 	rt_addr_t patches;
 	rt_addr_t sites;
 	rt_addr_t areas;

@@ -34,6 +34,9 @@ static void *agent_main(void *unused)
 {
 	(void)unused;
 	state_init();
+	upatch_runtime_state.agent_stack.start = rt_addr(agent.stack);
+	upatch_runtime_state.agent_stack.end =
+		rt_addr(agent.stack) + AGENT_STACK_LEN;
 	pthread_setname_np(pthread_self(), RT_AGENT_COMM);
 	upatch_runtime_state.agent_tid = (uint32_t)gettid();
 	agent_run(agent.agent_end.fd, agent.controller_end.fd);

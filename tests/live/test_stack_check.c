@@ -219,16 +219,17 @@ Test(stack_check, call_out_of_the_entry_returns_unharmed)
 Test(stack_check, suspended_coroutine_resumes_in_new_code_after_revert)
 {
 	struct victim victim;
-	struct run run;
+	size_t events;
 
 	require_ptrace();
 	VICTIM_START(&victim, "stacks", "coro_suspended");
 	upatchctl_apply(victim.target, "stacks");
 	victim_expect(&victim, "enter", "entered");
-	run = UPATCHCTL("revert", "--timeout", "1", victim.target, "stacks");
-	cr_log_info("exit status %d %s", run.exit_status, run.err);
+	upatchctl_revert(victim.target, "stacks");
+	events = upatchctl_log_count(victim.target);
+	upatchctl_expect_log(victim.target, events - 1, "parked stacks\n");
 	victim_expect(&victim, "leave", "left 2");
-	run_free(&run);
+	expect_calls(&victim, 1);
 	victim_stop(&victim);
 }
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking for words that refer to code, in all of the target's memory. */
+#include "references.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "stack_scan.h"
+
+#define BLOCK_LEN  (1UL << 20)
+#define PAGE_LEN   4096UL
+#define PAGE_COUNT (BLOCK_LEN / PAGE_LEN)
+/* Takes half a second; more than that is nothing to wait for. */
+#define MEMORY_MAX (2UL << 30)
+
+/* Of an entry of /proc/PID/pagemap (proc(5)). */
+#define PAGE_PRESENT (1UL << 63)
+#define PAGE_SWAPPED (1UL << 62)
+
+struct search {
+	const struct process *process;
+	const struct reference_query *query;
+	struct scan_values values;
+	int pagemap_fd; /* -1: every page counts as present */
+	uint64_t pages[PAGE_COUNT];
+	unsigned char *block;
+	uint64_t looked_at;
+};
+
+int range_list_add(struct range_list *list, upatch_addr_t start,
+		   upatch_addr_t end, struct upatch_error *err)
+{
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 16;
+		struct addr_range *ranges =
+			realloc(list->ranges, capacity * sizeof(*ranges));
+
+		if (!ranges)
+			return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+					 "out of memory");
+		list->ranges = ranges;
+		list->capacity = capacity;
+	}
+	list->ranges[list->count++] = (struct addr_range){ start, end };
+	return 0;
+}
+
+void range_list_free(struct range_list *list)
+{
+	free(list->ranges);
+	*list = (struct range_list){ 0 };
+}
+
+/* Functions of one patch: there are few. */
+static bool is_known(const struct reference_query *query, upatch_addr_t value)
+{
+	for (size_t i = 0; i < query->known.count; i++) {
+		const struct addr_range *range = &query->known.ranges[i];
+
+		if (value == range->start || value == range->end)
+			return true;
+	}
+	return false;
+}
+
+static bool has_reference(struct search *search, upatch_addr_t start,
+			  uint64_t len)
+{
+	struct stack_copy copy = { .base = start, .bytes = search->block };
+	size_t from = 0, offset;
+	uint64_t word;
+
+	copy.len = memory_read_some(&search->process->memory, start,
+				    search->block, len);
+	search->looked_at += copy.len;
+	while (stack_scan_find(&search->values, &copy, from, &offset)) {
+		from = offset + sizeof(word);
+		if (stack_copy_word(&copy, offset, &word) &&
+		    !is_known(search->query, word))
+			return true;
+	}
+	return false;
+}
+
+/* Reading a page that was never touched would bring it into being. */
+static void find_present(struct search *search, upatch_addr_t start,
+			 size_t page_count)
+{
+	const size_t len = page_count * sizeof(search->pages[0]);
+	const off_t offset =
+		(off_t)(start / PAGE_LEN * sizeof(search->pages[0]));
+
+	if (search->pagemap_fd >= 0 && pread(search->pagemap_fd, search->pages,
+					     len, offset) == (ssize_t)len)
+		return;
+	for (size_t i = 0; i < page_count; i++)
+		search->pages[i] = PAGE_PRESENT;
+}
+
+static bool is_present(const struct search *search, size_t page)
+{
+	return search->pages[page] & (PAGE_PRESENT | PAGE_SWAPPED);
+}
+
+/* At most BLOCK_LEN, whole pages. */
+static bool block_has_reference(struct search *search, upatch_addr_t start,
+				uint64_t len)
+{
+	const size_t count = len / PAGE_LEN;
+	size_t first = 0;
+
+	find_present(search, start, count);
+	while (first < count) {
+		size_t end = first;
+
+		while (end < count && is_present(search, end))
+			end++;
+		if (end > first &&
+		    has_reference(search, start + first * PAGE_LEN,
+				  (end - first) * PAGE_LEN))
+			return true;
+		first = end + 1;
+	}
+	return false;
+}
+
+static enum reference_result
+search_range(struct search *search, upatch_addr_t start, upatch_addr_t end)
+{
+	start &= ~(PAGE_LEN - 1);
+	end = (end + PAGE_LEN - 1) & ~(PAGE_LEN - 1);
+	while (start < end) {
+		uint64_t len =
+			end - start < BLOCK_LEN ? end - start : BLOCK_LEN;
+
+		if (block_has_reference(search, start, len))
+			return REFERENCES_FOUND;
+		if (search->looked_at > MEMORY_MAX)
+			return REFERENCES_UNKNOWN;
+		start += len;
+	}
+	return REFERENCES_NONE;
+}
+
+/* What of the mapping is not skipped, piece by piece. */
+static enum reference_result search_map(struct search *search,
+					const struct map *map)
+{
+	const struct reference_query *query = search->query;
+	enum reference_result result = REFERENCES_NONE;
+	upatch_addr_t start = map->start;
+
+	for (size_t i = 0; i < query->skipped.count && !result; i++) {
+		const struct addr_range *skipped = &query->skipped.ranges[i];
+
+		if (skipped->end <= start || skipped->start >= map->end)
+			continue;
+		if (skipped->start > start)
+			result = search_range(search, start, skipped->start);
+		start = skipped->end;
+	}
+	if (!result && start < map->end)
+		result = search_range(search, start, map->end);
+	return result;
+}
+
+int references_find(const struct process *process,
+		    struct reference_query *query,
+		    enum reference_result *ret_result, struct upatch_error *err)
+{
+	enum reference_result result = REFERENCES_NONE;
+	struct search *search = calloc(1, sizeof(*search));
+	char path[32];
+
+	if (search)
+		search->block = malloc(BLOCK_LEN);
+	if (!search || !search->block) {
+		free(search);
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	}
+	search->process = process;
+	search->query = query;
+	query->skipped.count =
+		stack_scan_sort(query->skipped.ranges, query->skipped.count);
+	stack_scan_init(&search->values, &query->code, 1);
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", process->pid);
+	search->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < process->maps.count && !result; i++) {
+		const struct map *map = &process->maps.maps[i];
+
+		if (map->readable && map->writable && !map->shared)
+			result = search_map(search, map);
+	}
+	if (search->pagemap_fd >= 0)
+		close(search->pagemap_fd);
+	free(search->block);
+	free(search);
+	*ret_result = result;
+	return 0;
+}
