@@ -34,11 +34,6 @@ int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t ip,
 				       int need_unwind_info, void *user);
 #define SEARCH_UNWIND_TABLE UNW_OBJ(dwarf_search_unwind_table)
 
-struct page {
-	upatch_addr_t addr;
-	unsigned char bytes[PAGE_LEN];
-};
-
 struct table {
 	struct unwind_module module;
 	bool is_read;
@@ -52,8 +47,12 @@ struct unwinder {
 	unw_addr_space_t space;
 	struct table *tables; /* ascending */
 	size_t table_count;
-	/* of the modules: read-only tables and code */
-	struct page pages[PAGE_COUNT];
+	/*
+	 * of the modules: read-only tables and code.  Apart from each other,
+	 * or to forget them would touch a megabyte.
+	 */
+	upatch_addr_t page_addrs[PAGE_COUNT];
+	unsigned char pages[PAGE_COUNT][PAGE_LEN];
 	struct unwind_frame frames[UNWIND_FRAMES_MAX];
 	/* the walk that is under way */
 	const struct arch_regs *regs;
@@ -85,20 +84,20 @@ static struct table *find_table(struct unwinder *unwinder, upatch_addr_t addr)
 	return NULL;
 }
 
-static const struct page *read_page(struct unwinder *unwinder,
-				    upatch_addr_t addr)
+static const unsigned char *read_page(struct unwinder *unwinder,
+				      upatch_addr_t addr)
 {
-	struct page *page =
-		&unwinder->pages[addr / PAGE_LEN & (PAGE_COUNT - 1)];
+	size_t slot = addr / PAGE_LEN & (PAGE_COUNT - 1);
+	unsigned char *page = unwinder->pages[slot];
 	upatch_addr_t start = addr & ~(PAGE_LEN - 1);
 
-	if (page->addr == start)
+	if (unwinder->page_addrs[slot] == start)
 		return page;
-	page->addr = UNUSED_PAGE;
-	if (memory_read_some(unwinder->memory, start, page->bytes, PAGE_LEN) <
+	unwinder->page_addrs[slot] = UNUSED_PAGE;
+	if (memory_read_some(unwinder->memory, start, page, PAGE_LEN) <
 	    PAGE_LEN)
 		return NULL;
-	page->addr = start;
+	unwinder->page_addrs[slot] = start;
 	return page;
 }
 
@@ -111,11 +110,11 @@ static bool read_module(struct unwinder *unwinder, upatch_addr_t addr,
 	while (len > 0) {
 		size_t offset = addr & (PAGE_LEN - 1);
 		size_t part = PAGE_LEN - offset < len ? PAGE_LEN - offset : len;
-		const struct page *page = read_page(unwinder, addr);
+		const unsigned char *page = read_page(unwinder, addr);
 
 		if (!page)
 			return false;
-		memcpy(bytes, page->bytes + offset, part);
+		memcpy(bytes, page + offset, part);
 		bytes += part;
 		addr += part;
 		len -= part;
@@ -271,7 +270,7 @@ static void forget_pages(struct unwinder *unwinder)
 	size_t i;
 
 	for (i = 0; i < PAGE_COUNT; i++)
-		unwinder->pages[i].addr = UNUSED_PAGE;
+		unwinder->page_addrs[i] = UNUSED_PAGE;
 }
 
 int unwind_open(const struct memory *memory, struct unwinder **ret_unwinder,
