@@ -32,6 +32,22 @@ void insn_decoder_fini(struct insn_decoder *decoder)
 	cs_close(&decoder->handle);
 }
 
+/*
+ * 4.0.2 counts a byte too many for EVEX instructions that name a rounding mode,
+ * as in vfmadd213pd {rn-sae}, …: bit b is set and there is no memory operand.
+ */
+static bool is_misread(const cs_insn *scratch)
+{
+	const cs_x86_encoding *encoding = &scratch->detail->x86.encoding;
+	const uint8_t *evex;
+
+	if (encoding->modrm_offset < 5)
+		return false;
+	evex = scratch->bytes + encoding->modrm_offset - 5;
+	return evex[0] == 0x62 && (evex[3] & 0x10) &&
+	       scratch->detail->x86.modrm >= 0xc0;
+}
+
 bool insn_layout_find(struct insn_decoder *decoder, const uint8_t *code,
 		      size_t len, struct insn_layout *ret_layout)
 {
@@ -42,7 +58,8 @@ bool insn_layout_find(struct insn_decoder *decoder, const uint8_t *code,
 	if (!cs_disasm_iter(decoder->handle, &code, &len, &addr,
 			    decoder->scratch))
 		return false;
-	if (scratch->size == 0 || scratch->size > INSN_LEN_MAX)
+	if (scratch->size == 0 || scratch->size > INSN_LEN_MAX ||
+	    is_misread(scratch))
 		return false;
 	x86 = &scratch->detail->x86;
 	*ret_layout = (struct insn_layout){
