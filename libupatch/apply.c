@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* upatch_apply: from a patch file to a running patch. */
 #include <stdio.h>
-#include <string.h>
 
 #include "drive.h"
 #include "install.h"
 #include "operation.h"
 #include "patch_file.h"
 #include "plan.h"
+#include "state_check.h"
 
 struct application {
 	struct operation operation;
@@ -36,17 +36,23 @@ static int check_again(const struct application *application,
 		       struct upatch_error *err)
 {
 	const struct operation *operation = &application->operation;
-	const char *name = patch_file_model(application->file)->name;
+	const struct patch_model *model = patch_file_model(application->file);
+	struct findings findings = { 0 };
 	int ret = check_no_transition(operation, err);
 
 	if (ret)
 		return ret;
-	if (view_find_patch(&operation->view, name))
+	if (view_find_patch(&operation->view, model->name))
 		return error_set(
 			err, UPATCH_ERROR_CONFLICT, 0,
 			"a patch named '%s' is applied to process %d already",
-			name, operation->process->pid);
-	return 0;
+			model->name, operation->process->pid);
+	ret = state_check(&operation->process->memory, &operation->view, model,
+			  &findings, err);
+	if (!ret)
+		ret = findings_report(&findings, err);
+	findings_free(&findings);
+	return ret;
 }
 
 static int load(struct application *application, struct upatch_error *err)
@@ -116,6 +122,12 @@ static int enable(struct application *application, struct upatch_error *err)
 				  operation->deadline_ns + 10000000000UL,
 				  &reply, "enable the patch", err);
 
+	if (ret == UPATCH_ERROR_TIMED_OUT) {
+		error_append(
+			err,
+			"a pre_patch callback has not returned; when it does, the patch is cancelled");
+		channel_close(&operation->channel);
+	}
 	if (ret && reply.object != UINT32_MAX)
 		return error_set(err, UPATCH_ERROR_REFUSED, -reply.result,
 				 "pre_patch of %s refused the patch",
@@ -208,9 +220,12 @@ int upatch_apply(struct upatch_target *target,
 {
 	struct application application = { .file = file };
 	struct upatch_error local = { 0 };
-	int ret =
-		operation_open(&application.operation, target, options, &local);
+	int ret;
 
+	if (!file)
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "no patch file is given");
+	ret = operation_open(&application.operation, target, options, &local);
 	snprintf(application.operation.result.patch,
 		 sizeof(application.operation.result.patch), "%s",
 		 patch_file_model(file)->name);

@@ -40,9 +40,11 @@ enum outcome {
 
 static bool is_wanted(const struct rt_site *site, enum barrier_action action)
 {
+	bool is_needed = site->top || site->hook;
+
 	if (action == BARRIER_INSTALL)
-		return site->state == RT_SITE_PREPARED && site->top;
-	return site->state != RT_SITE_IDLE && !site->top;
+		return site->state == RT_SITE_PREPARED && is_needed;
+	return site->state != RT_SITE_IDLE && !is_needed;
 }
 
 static int prepare(struct barrier *barrier, const struct view *view,

@@ -87,6 +87,17 @@ static int no_answer(const struct channel *channel, const char *what,
 			 channel->pid);
 }
 
+static int poll_time_ms(const struct channel *channel, uint64_t deadline_ns)
+{
+	uint64_t now = tracer_now_ns();
+
+	if (now >= deadline_ns)
+		return 0;
+	if (channel->meanwhile)
+		return 1;
+	return (int)((deadline_ns - now) / 1000000) + 1;
+}
+
 static int wait_for_reply(const struct channel *channel, uint64_t deadline_ns,
 			  const char *what, struct upatch_error *err)
 {
@@ -96,13 +107,10 @@ static int wait_for_reply(const struct channel *channel, uint64_t deadline_ns,
 	};
 
 	for (;;) {
-		uint64_t now = tracer_now_ns();
-		int timeout_ms =
-			now >= deadline_ns
-				? 0
-				: (int)((deadline_ns - now) / 1000000) + 1;
-		int count = poll(fds, 2, timeout_ms);
+		int count = poll(fds, 2, poll_time_ms(channel, deadline_ns));
 
+		if (count == 0 && channel->meanwhile)
+			channel->meanwhile(channel->user);
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count < 0)

@@ -14,6 +14,13 @@ struct channel {
 	pid_t pid;
 	int fd;	   /* -1: none */
 	int pidfd; /* tells when the target ends; -1: none */
+	/*
+	 * Called again and again while a reply is waited for; NULL: nothing.
+	 * The agent may have to wait for a thread that we trace, and that
+	 * thread for us.
+	 */
+	void (*meanwhile)(void *user);
+	void *user;
 };
 
 /* Takes descriptor `target_fd` out of the target (pidfd_getfd(2)). */

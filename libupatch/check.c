@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* upatch_check: would a patch apply?  Every problem, not only the first. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "operation.h"
 #include "plan.h"
@@ -87,9 +86,13 @@ int upatch_check(const struct upatch_patch_file *file,
 		 struct upatch_target *target, const char *elf_path,
 		 struct upatch_check **ret_check, struct upatch_error *err)
 {
-	struct check *check = calloc(1, sizeof(*check));
+	struct check *check;
 	int ret = 0;
 
+	if (!file)
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "no patch file is given");
+	check = calloc(1, sizeof(*check));
 	if (!check)
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adopt.h"
 #include "barrier.h"
 #include "leave.h"
 #include "mover.h"
@@ -17,8 +18,10 @@ struct driver {
 	struct operation *operation;
 	const struct drive *drive;
 	struct tracer *tracer;
+	struct sought sought;
 	uint64_t last_progress_ns;
 	bool was_reversed; /* by us, as the time was over */
+	bool ends_reversed;
 	bool was_left;
 	/* why, when it did not end as it was meant to */
 	struct upatch_error cause;
@@ -134,36 +137,74 @@ static bool publish_sought(struct mover *mover, void *user)
 	return sent;
 }
 
+static bool is_sought_stale(const struct mover *mover, void *user)
+{
+	const struct operation *operation =
+		((const struct driver *)user)->operation;
+	const upatch_addr_t addr =
+		operation->process->state_addr + offsetof(struct rt_state, seq);
+	uint32_t seq;
+
+	(void)mover;
+	return memory_read_some(&operation->process->memory, addr, &seq,
+				sizeof(seq)) != sizeof(seq) ||
+	       seq != operation->view.state.seq;
+}
+
+/* The names of what is sought point into the view: both change together. */
+static int look_again(struct driver *driver, struct upatch_error *err)
+{
+	struct operation *operation = driver->operation;
+	int ret;
+
+	sought_free(&driver->sought);
+	ret = operation_look(operation, err);
+	if (!ret)
+		ret = sought_for_transition(operation->process,
+					    &operation->view, &driver->sought,
+					    err);
+	return ret;
+}
+
+static int refresh_sought(struct mover *mover, void *user,
+			  struct upatch_error *err)
+{
+	struct driver *driver = user;
+
+	if (!is_sought_stale(mover, user))
+		return 0;
+	mover->is_published = false;
+	return look_again(driver, err);
+}
+
 static int move(struct driver *driver, uint64_t deadline_ns,
 		struct upatch_error *err)
 {
 	struct operation *operation = driver->operation;
-	struct sought sought;
 	struct mover mover = {
 		.process = operation->process,
 		.tracer = driver->tracer,
-		.sought = &sought,
+		.sought = &driver->sought,
 		.thread_count = tracer_count(driver->tracer),
+		.refresh = refresh_sought,
+		.is_stale = is_sought_stale,
 		.publish = publish_sought,
 		.stop = stop_moving,
 		.user = driver,
 	};
-	int ret = operation_look(operation, err);
+	int ret = look_again(driver, err);
 
 	if (ret)
 		return ret;
 	mover.thread_offset = operation->view.state.thread_offset;
 	mover.transition_id = operation->view.state.transition.id;
 	mover.reversed = operation->view.state.transition.reversed;
-	ret = sought_for_transition(operation->process, &operation->view,
-				    &sought, err);
-	if (ret)
-		return ret;
+	driver->ends_reversed = mover.reversed;
 	/* A patch without functions concerns no thread. */
-	if (sought.function_count)
+	if (driver->sought.function_count)
 		ret = mover_run(&mover, deadline_ns, err);
 	tell_progress(driver, &mover);
-	sought_free(&sought);
+	sought_free(&driver->sought);
 	return ret;
 }
 
@@ -198,20 +239,26 @@ static int force(struct driver *driver, struct upatch_error *err)
 
 static int after_timeout(struct driver *driver, struct upatch_error *err)
 {
+	enum upatch_on_timeout on_timeout =
+		driver->operation->options.on_timeout;
 	bool asked = wants_stop(driver->operation);
 
 	if (err)
 		driver->cause = *err;
+	/* Nobody who is interrupted wants threads to be forced. */
 	if (asked) {
 		error_set(&driver->cause, UPATCH_ERROR_INTERRUPTED, 0,
 			  "interrupted");
-		return reverse_after(driver, err);
+		if (on_timeout == UPATCH_ON_TIMEOUT_FORCE)
+			on_timeout = UPATCH_ON_TIMEOUT_REVERSE;
 	}
-	switch (driver->operation->options.on_timeout) {
+	switch (on_timeout) {
 	case UPATCH_ON_TIMEOUT_FORCE:
 		return force(driver, err);
 	case UPATCH_ON_TIMEOUT_LEAVE:
 		driver->was_left = true;
+		if (err)
+			*err = driver->cause;
 		return driver->cause.code;
 	case UPATCH_ON_TIMEOUT_REVERSE:
 	default:
@@ -270,27 +317,31 @@ static int begin(struct driver *driver, struct upatch_error *err)
 	return ret;
 }
 
+static void serve_tracees(void *user)
+{
+	tracer_serve(user, 0);
+}
+
 /*
  * From the seizing to the settling every thread stays traced: one that is
  * born in between is caught before its first instruction.
  */
-static int run_traced(struct tracer *tracer, void *user,
-		      struct upatch_error *err)
+static int drive_traced(struct tracer *tracer, struct driver *driver,
+			struct upatch_error *err)
 {
-	struct driver *driver = user;
 	struct operation *operation = driver->operation;
 	int ret = operation_look(operation, err);
 
 	driver->tracer = tracer;
+	driver->ends_reversed = operation->view.state.transition.reversed;
 	if (!ret)
-		ret = tracer_seize_all(tracer,
-				       (pid_t)operation->view.state.agent_tid,
-				       err);
+		ret = tracer_seize_all(tracer, operation->agent_tid, err);
 	if (!ret)
 		ret = begin(driver, err);
 	if (ret)
 		return ret;
 	operation_progress(operation, UPATCH_STEP_MOVE);
+	operation->result.thread_count = (unsigned int)tracer_count(tracer);
 	if (driver->drive->force)
 		ret = force(driver, err);
 	else
@@ -302,6 +353,24 @@ static int run_traced(struct tracer *tracer, void *user,
 				     "settle the transition", err);
 	if (!ret)
 		ret = remove_idle(driver, err);
+	return ret;
+}
+
+static int run_traced(struct tracer *tracer, void *user,
+		      struct upatch_error *err)
+{
+	struct driver *driver = user;
+	struct channel *channel = &driver->operation->channel;
+	int ret;
+
+	tracer->note_children = true;
+	channel->meanwhile = serve_tracees;
+	channel->user = tracer;
+	ret = drive_traced(tracer, driver, err);
+	channel->meanwhile = NULL;
+	driver->operation->children = tracer->children;
+	driver->operation->child_count = tracer->child_count;
+	tracer->children = NULL;
 	return ret;
 }
 
@@ -317,17 +386,23 @@ int drive_transition(struct operation *operation, const struct drive *drive,
 		operation_progress(operation, UPATCH_STEP_FINISH);
 		ret = operation_tell(operation, RT_FINISH, 0,
 				     "finish the transition", &local);
+		if (ret == UPATCH_ERROR_TIMED_OUT)
+			error_append(
+				&local,
+				"a callback has not returned; the transition itself is complete");
 	}
 	if (!ret)
 		ret = operation_look(operation, &local);
 	if (!ret)
 		ret = leave_unload_leftovers(operation, &local);
+	if (!ret)
+		ret = adopt_children(operation, driver.ends_reversed, &local);
 	if (!ret && driver.was_reversed) {
 		local = driver.cause;
 		ret = local.code;
 		error_append(&local,
 			     "the transition was turned around and undone");
-	} else if (ret == UPATCH_ERROR_TIMED_OUT && driver.was_left) {
+	} else if (ret && driver.was_left) {
 		error_append(&local, "the transition was left running");
 	}
 	if (ret && err)

@@ -11,7 +11,7 @@
 #include "host_rule.h"
 #include "tasks.h"
 
-#define STOP_TIMEOUT_NS	   1000000000UL
+#define STOP_TIMEOUT_NS	   200000000UL
 #define ROUND_PAUSE_NS	   1000000UL
 #define ROUND_PAUSE_MAX_NS 20000000UL
 
@@ -22,7 +22,7 @@ struct search {
 	bool main_has_allocator;
 	/* of the last thread that was refused, for the message */
 	pid_t refused_tid;
-	enum host_fit refused_fit;
+	const char *refusal;
 };
 
 static bool is_libc_name(const char *soname)
@@ -178,20 +178,25 @@ static int try_thread(struct search *search, pid_t tid,
 		return 0;
 	if (ret)
 		return ret;
+	search->refused_tid = tid;
+	search->refusal = "it does not stop";
 	ret = tracer_stop(tracer, thread, tracer_now_ns() + STOP_TIMEOUT_NS,
 			  err);
-	if (ret == UPATCH_ERROR_NO_TARGET && !tracer->exited)
+	/* Uninterruptible, as a parent in vfork(2) is: another one may do. */
+	if (ret == UPATCH_ERROR_TIMED_OUT ||
+	    (ret == UPATCH_ERROR_NO_TARGET && !tracer->exited))
 		return 0;
 	if (ret)
 		return ret;
+	search->refusal = "it is stopped by a signal";
 	if (thread->run == THREAD_STOPPED &&
-	    thread->event == THREAD_EVENT_INTERRUPT &&
-	    fits(search, thread, &verdict)) {
-		*ret_thread = thread;
-		return 0;
+	    thread->event == THREAD_EVENT_INTERRUPT) {
+		if (fits(search, thread, &verdict)) {
+			*ret_thread = thread;
+			return 0;
+		}
+		search->refusal = host_fit_text(verdict.fit);
 	}
-	search->refused_tid = tid;
-	search->refused_fit = verdict.fit;
 	if (tid == tracer->pid)
 		tracer_resume(thread);
 	else
@@ -260,7 +265,7 @@ static int none_found(const struct search *search, struct upatch_error *err)
 		err, UPATCH_ERROR_TIMED_OUT, 0,
 		"no thread of process %d could be borrowed in time; the last one, %d: %s",
 		search->process->pid, search->refused_tid,
-		host_fit_text(search->refused_fit));
+		search->refusal ? search->refusal : "none is left");
 }
 
 int host_find(struct process *process, struct tracer *tracer,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arch/stub.h"
@@ -22,7 +23,10 @@
 #define PAGE_LEN	 4096UL
 #define SCRATCH_LEN	 (512UL * 1024)
 #define CLOSE_TIMEOUT_NS 2000000000UL
-#define RUNTIME_MAX_LEN	 (4UL << 20)
+/* The time-out is for finding a thread; what is begun is brought to its end. */
+#define AGENT_END_NS	1000000000UL
+#define CALL_TIMEOUT_NS 10000000000UL
+#define RUNTIME_MAX_LEN (4UL << 20)
 
 /* What the stub and the calls need of the target's C library. */
 struct libc_entries {
@@ -33,7 +37,7 @@ struct entry {
 	struct process *process;
 	struct channel *channel;
 	struct injection *injection;
-	uint64_t deadline_ns;
+	uint64_t deadline_ns, call_deadline_ns;
 	struct libc_entries libc;
 	unsigned char *image; /* of the runtime's file; NULL: it is there */
 	size_t image_len;
@@ -210,7 +214,7 @@ static int map_stub_page(struct entry *entry, struct remote_call *call,
 	struct arch_regs regs;
 	int64_t result;
 	int ret = remote_call_run(call, entry->libc.mmap, args,
-				  entry->deadline_ns, &regs, &result, err);
+				  entry->call_deadline_ns, &regs, &result, err);
 
 	if (ret)
 		return ret;
@@ -237,7 +241,7 @@ static int load_runtime(struct entry *entry, struct remote_call *call,
 	if (ret)
 		return ret;
 	args[0] = params;
-	ret = remote_call_run(call, page, args, entry->deadline_ns, &regs,
+	ret = remote_call_run(call, page, args, entry->call_deadline_ns, &regs,
 			      &last, err);
 	if (ret)
 		return ret;
@@ -262,7 +266,7 @@ static int start_again(struct entry *entry, struct remote_call *call,
 
 	if (ret)
 		return ret;
-	ret = remote_call_run(call, state.start, args, entry->deadline_ns,
+	ret = remote_call_run(call, state.start, args, entry->call_deadline_ns,
 			      &regs, &last, err);
 	if (ret)
 		return ret;
@@ -309,6 +313,7 @@ static int enter_target(struct tracer *tracer, void *user,
 	if (ret)
 		return ret;
 	begin = tracer_now_ns();
+	entry->call_deadline_ns = begin + CALL_TIMEOUT_NS;
 	ret = borrow_thread(entry, tracer, thread, err);
 	entry->injection->host_tid = thread->tid;
 	entry->injection->host_ns = tracer_now_ns() - begin;
@@ -354,13 +359,31 @@ static int greet_agent(struct entry *entry, struct upatch_error *err)
 			   entry->target_fd, err);
 	if (ret)
 		return ret;
-	ret = channel_request(entry->channel, &request, -1, entry->deadline_ns,
-			      &reply, "greet the agent", err);
+	ret = channel_request(entry->channel, &request, -1,
+			      entry->call_deadline_ns, &reply,
+			      "greet the agent", err);
 	if (ret)
 		channel_close(entry->channel);
 	else
 		entry->process->state_addr = reply.value;
 	return ret;
+}
+
+/*
+ * An agent whose controller was killed before it said hello is there for
+ * nearly a second.
+ */
+static bool agent_ends(pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t deadline = tracer_now_ns() + AGENT_END_NS;
+
+	while (tasks_find_comm(pid, RT_AGENT_COMM)) {
+		if (tracer_now_ns() >= deadline)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
 }
 
 /* From the runtime, if an earlier operation found it. */
@@ -383,7 +406,7 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 			err, UPATCH_ERROR_BUSY, 0,
 			"the runtime in process %d has not started yet",
 			process->pid);
-	if (state.agent_tid && tasks_has_comm(process->pid, RT_AGENT_COMM))
+	if (state.agent_tid && !agent_ends(process->pid))
 		return error_set(err, UPATCH_ERROR_BUSY, 0,
 				 "another operation is at work in process %d",
 				 process->pid);

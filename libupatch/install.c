@@ -66,11 +66,14 @@ static int tell_objects(struct installer *installer, struct upatch_error *err)
 			.patch = installer->patch->addr,
 			.object = i,
 		};
+		const struct module *module = plan->objects[i].module;
 		struct rt_reply reply;
 		int ret;
 
-		if (!plan->objects[i].module)
+		if (!module)
 			continue;
+		if (!module->is_main)
+			message.object_is.link_map = module->link_map;
 		ret = request(installer, &message, &reply, "name an object",
 			      err);
 		if (ret)
@@ -239,6 +242,64 @@ static int get_site(struct installer *installer, const struct plan_func *func,
 	return register_site(installer, func, &site, ret_addr, err);
 }
 
+/* --- The loader's functions ------------------------------------------- */
+
+static bool is_watched(const struct view *view, enum rt_hook hook)
+{
+	const struct view_site *site;
+
+	view_for_each(site, view->sites, view->site_count)
+	{
+		if (site->rt.hook == (uint32_t)hook &&
+		    site->rt.state == RT_SITE_INSTALLED)
+			return true;
+	}
+	return false;
+}
+
+static int watch(struct installer *installer, const struct plan_hook *planned,
+		 struct upatch_error *err)
+{
+	struct plan_func as_func = {
+		.symbol.addr = planned->entry.addr,
+		.entry = planned->entry,
+	};
+	struct view_site *known =
+		view_find_site(installer->view, planned->entry.addr);
+	struct rt_site site = { 0 };
+	rt_addr_t addr;
+	int ret = 0;
+
+	if (is_watched(installer->view, planned->hook))
+		return 0;
+	if (known && is_reusable(&known->rt, &as_func))
+		site = known->rt;
+	else
+		ret = write_site(installer, &as_func, &site, err);
+	site.hook = (uint32_t)planned->hook;
+	return ret ? ret
+		   : register_site(installer, &as_func, &site, &addr, err);
+}
+
+static int watch_loader(struct installer *installer, struct upatch_error *err)
+{
+	const struct plan_hooks *hooks = &installer->plan->hooks;
+	struct rt_request message = {
+		.type = RT_HOOKS,
+		.hooks.r_debug = hooks->r_debug,
+		.hooks.signal_error = hooks->signal_error,
+	};
+	struct rt_reply reply;
+	int ret;
+
+	if (!hooks->are_possible)
+		return 0;
+	ret = request(installer, &message, &reply, "name the loader", err);
+	for (size_t i = 0; !ret && i < PLAN_HOOKS; i++)
+		ret = watch(installer, &hooks->hooks[i], err);
+	return ret;
+}
+
 /* --- Functions -------------------------------------------------------- */
 
 /* Where symbols do not tell the parts, they can be anywhere in the patch. */
@@ -391,6 +452,49 @@ static int tell_func(struct installer *installer,
 	return request(installer, &message, &reply, "register a function", err);
 }
 
+/* What the runtime has to know when the library comes. */
+static int tell_awaited_func(struct installer *installer, uint32_t object,
+			     uint32_t index, const struct patch_func *declared,
+			     struct upatch_error *err)
+{
+	const struct patch_function *function = &declared->function;
+	struct rt_request message = {
+		.type = RT_FUNC,
+		.patch = installer->patch->addr,
+		.object = object,
+		.index = index,
+	};
+	struct rt_func *func = &message.func;
+	struct rt_reply reply;
+
+	func->sympos = declared->sympos ? declared->sympos : 1;
+	func->new_addr = installer->patch->rt.bias + declared->new_func;
+	func->new_size = function->code.end - function->code.start;
+	func->entry = func->new_addr;
+	add_new_ranges(function, &installer->patch->rt, func);
+	return request(installer, &message, &reply, "register a function", err);
+}
+
+static int tell_awaited(struct installer *installer, struct upatch_error *err)
+{
+	const struct plan *plan = installer->plan;
+
+	for (uint32_t i = 0; i < plan->object_count; i++) {
+		const struct patch_object *declared = plan->objects[i].declared;
+
+		if (plan->objects[i].module)
+			continue;
+		for (uint32_t j = 0; j < declared->func_count; j++) {
+			int ret = tell_awaited_func(installer, i, j,
+						    &declared->funcs[j], err);
+
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
 static int tell_funcs(struct installer *installer, struct upatch_error *err)
 {
 	const struct plan *plan = installer->plan;
@@ -434,7 +538,11 @@ int install_prepare(struct process *process, struct channel *channel,
 	if (!ret)
 		ret = tell_symbols(&installer, err);
 	if (!ret)
+		ret = watch_loader(&installer, err);
+	if (!ret)
 		ret = tell_funcs(&installer, err);
+	if (!ret)
+		ret = tell_awaited(&installer, err);
 	code_space_close(&installer.space);
 	return ret;
 }

@@ -159,8 +159,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		.thread_offset = operation->view.state.thread_offset,
 		.own_stacks = &stacks,
 	};
-	int ret = tracer_seize_all(tracer,
-				   (pid_t)operation->view.state.agent_tid, err);
+	int ret = tracer_seize_all(tracer, operation->agent_tid, err);
 
 	if (!ret)
 		ret = sought_for_unload(&operation->view, leaving->patch,
@@ -194,7 +193,8 @@ static int park(struct operation *operation, const struct view_patch *patch,
 	struct rt_request request = { .type = RT_PARK, .patch = patch->addr };
 	struct rt_reply reply;
 
-	operation->result.parked = true;
+	if (!strcmp(patch->rt.name, operation->result.patch))
+		operation->result.parked = true;
 	if (patch->rt.state == RT_PATCH_PARKED)
 		return 0;
 	snprintf(request.park.reason, sizeof(request.park.reason), "%s",
@@ -230,7 +230,8 @@ static bool has_idle_jumps(const struct view *view)
 
 	view_for_each(site, view->sites, view->site_count)
 	{
-		if (!site->rt.top && site->rt.state != RT_SITE_IDLE)
+		if (!site->rt.top && !site->rt.hook &&
+		    site->rt.state != RT_SITE_IDLE)
 			return true;
 	}
 	return false;
@@ -241,8 +242,7 @@ static int remove_jumps(struct tracer *tracer, void *user,
 {
 	struct operation *operation = user;
 	uint64_t ns;
-	int ret = tracer_seize_all(tracer,
-				   (pid_t)operation->view.state.agent_tid, err);
+	int ret = tracer_seize_all(tracer, operation->agent_tid, err);
 
 	if (!ret)
 		ret = barrier_run(operation->process, tracer, &operation->view,

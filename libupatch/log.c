@@ -55,7 +55,7 @@ static void fill_entry(const struct rt_event *event,
 		.seq = event->seq,
 		.time_ns = event->time_ns,
 		.event = (enum upatch_event)event->event,
-		.patch = event->patch,
+		.patch = event->patch[0] ? event->patch : NULL,
 		.has_direction = event->has & RT_EVENT_HAS_DIRECTION,
 		.has_object = event->has & RT_EVENT_HAS_OBJECT,
 		.has_callback = event->has & RT_EVENT_HAS_CALLBACK,
@@ -93,6 +93,9 @@ static int fill(struct log *log, const struct rt_state *state,
 		struct rt_event *event = &log->events[index];
 
 		*event = state->log[seq % RT_LOG_SIZE];
+		/* It is written while we look: next time it is there. */
+		if (event->seq == RT_EVENT_BUSY)
+			continue;
 		if (event->seq != seq) {
 			log->public.lost_count++;
 			continue;

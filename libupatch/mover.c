@@ -119,11 +119,14 @@ static void note_blocking(struct look *look, const struct thread *thread)
 /* What is stopped is looked at, whatever it stopped for. */
 static void try_to_move(struct look *look, struct thread *thread)
 {
+	struct mover *mover = look->mover;
+
 	if (thread->moved || thread->run == THREAD_RUNS ||
 	    thread->run == THREAD_GONE)
 		return;
 	thread->tries++;
-	if (!look_at(look, thread))
+	/* While it is stopped, nothing new gets on its stack. */
+	if (mover->is_stale(mover, mover->user) || !look_at(look, thread))
 		return;
 	if (has_moved(look) && look->verdict.reason != STACK_IN_GATE) {
 		thread->moved = true;
@@ -236,6 +239,9 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 	for (;;) {
 		int ret;
 
+		ret = mover->refresh(mover, mover->user, err);
+		if (ret)
+			return ret;
 		mover->last_blocking.tid = 0;
 		try_round(look);
 		ret = check_end(mover, err);

@@ -41,6 +41,14 @@ struct mover {
 	 */
 	bool (*publish)(struct mover *mover, void *user);
 	/*
+	 * Called before each try: a library may have come or gone, so that
+	 * something else is sought.
+	 */
+	int (*refresh)(struct mover *mover, void *user,
+		       struct upatch_error *err);
+	/* What is sought is no longer what `sought` says. */
+	bool (*is_stale)(const struct mover *mover, void *user);
+	/*
 	 * Called between tries; true: give up, as if the time were over.
 	 */
 	bool (*stop)(struct mover *mover, void *user);

@@ -43,13 +43,16 @@ int operation_open(struct operation *operation, struct upatch_target *target,
 	int ret;
 
 	*operation = (struct operation){
-		.process = &target->process,
+		.process = target ? &target->process : NULL,
 		.begin_ns = tracer_now_ns(),
 		.channel = { .fd = -1, .pidfd = -1 },
 	};
 	ret = take_options(operation, options, err);
 	if (ret)
 		return ret;
+	if (!target)
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "no target is given");
 	operation->deadline_ns =
 		operation->begin_ns + operation->options.timeout_ms * 1000000UL;
 	operation_progress(operation, UPATCH_STEP_CHECK);
@@ -102,6 +105,8 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	operation->result.host_ns = injection.host_ns;
 	operation_trace(operation, "entered through thread %d in %lu us",
 			injection.host_tid, injection.host_ns / 1000);
+	operation->agent_tid =
+		tasks_find_comm(operation->process->pid, RT_AGENT_COMM);
 	ret = process_refresh(operation->process, err);
 	if (!ret)
 		ret = operation_look(operation, err);
@@ -110,14 +115,13 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	return ret;
 }
 
-static void wait_for_agent_end(const struct operation *operation,
-			       uint32_t agent_tid)
+static void wait_for_agent_end(const struct operation *operation)
 {
 	uint64_t deadline = tracer_now_ns() + AGENT_END_NS;
 	const struct timespec pause = { .tv_nsec = AGENT_END_PAUSE_NS };
 
-	while (agent_tid && tracer_now_ns() < deadline &&
-	       tasks_kind(operation->process->pid, (pid_t)agent_tid) !=
+	while (operation->agent_tid && tracer_now_ns() < deadline &&
+	       tasks_kind(operation->process->pid, operation->agent_tid) !=
 		       TASK_GONE)
 		nanosleep(&pause, NULL);
 }
@@ -125,13 +129,13 @@ static void wait_for_agent_end(const struct operation *operation,
 void operation_close(struct operation *operation)
 {
 	if (operation->channel.fd >= 0) {
-		uint32_t agent_tid = operation->view.state.agent_tid;
-
 		channel_close(&operation->channel);
-		wait_for_agent_end(operation, agent_tid);
+		wait_for_agent_end(operation);
 	}
 	operation->result.total_ns = tracer_now_ns() - operation->begin_ns;
 	view_free(&operation->view);
+	free(operation->children);
+	operation->children = NULL;
 }
 
 void operation_progress(const struct operation *operation,

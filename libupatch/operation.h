@@ -22,8 +22,13 @@ struct operation {
 	uint64_t begin_ns, deadline_ns;
 	struct upatch_result result;
 	struct channel channel;
+	/* as we see it, which may be from another pid namespace; 0: none */
+	pid_t agent_tid;
 	/* as last read by operation_look; empty without a runtime */
 	struct view view;
+	/* forked while the transition ran: they carry it on */
+	pid_t *children;
+	size_t child_count;
 };
 
 /*

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan_hooks.h"
+
+#include "state_check.h"
+
 #define ALIASES_MAX 32
 #define PIECES_MAX  64
 
@@ -357,9 +361,12 @@ static int plan_object(struct maker *maker, uint32_t index,
 					   object->declared->name);
 	if (object->module)
 		return plan_loaded_object(maker, index, err);
-	return findings_add_note(&maker->plan->findings,
-				 "'%s' is not loaded and will not be patched",
-				 object->declared->name)
+	return findings_add_note(
+		       &maker->plan->findings,
+		       maker->plan->hooks.are_possible
+			       ? "'%s' is not loaded; it will be patched when it comes"
+			       : "'%s' is not loaded and will not be patched",
+		       object->declared->name)
 		       ? 0
 		       : no_memory(err);
 }
@@ -367,13 +374,20 @@ static int plan_object(struct maker *maker, uint32_t index,
 static int check_applied(struct maker *maker, struct upatch_error *err)
 {
 	struct upatch_error problem;
+	int ret = 0;
 
-	if (!maker->view || !view_find_patch(maker->view, maker->model->name))
+	if (!maker->view)
 		return 0;
-	error_set(&problem, UPATCH_ERROR_CONFLICT, 0,
-		  "a patch named '%s' is applied to process %d already",
-		  maker->model->name, maker->process->pid);
-	return note_problem(maker, &problem, err);
+	if (view_find_patch(maker->view, maker->model->name)) {
+		error_set(&problem, UPATCH_ERROR_CONFLICT, 0,
+			  "a patch named '%s' is applied to process %d already",
+			  maker->model->name, maker->process->pid);
+		ret = note_problem(maker, &problem, err);
+	}
+	if (!ret)
+		ret = state_check(&maker->process->memory, maker->view,
+				  maker->model, &maker->plan->findings, err);
+	return ret;
 }
 
 static int reserve(struct maker *maker, struct upatch_error *err)
@@ -395,6 +409,29 @@ static int reserve(struct maker *maker, struct upatch_error *err)
 	return patch_code_open(&maker->patch_code, &model->elf, err);
 }
 
+static bool names_library(const struct patch_model *model)
+{
+	for (size_t i = 0; i < model->object_count; i++) {
+		if (model->objects[i].name)
+			return true;
+	}
+	return false;
+}
+
+static int plan_loader(struct maker *maker, struct upatch_error *err)
+{
+	struct plan *plan = maker->plan;
+
+	plan_hooks_find(maker->process, maker->view, &plan->hooks);
+	if (plan->hooks.are_possible)
+		return 0;
+	return findings_add_note(
+		       &plan->findings,
+		       "this loader does not tell when libraries come: only those that are loaded now are patched")
+		       ? 0
+		       : no_memory(err);
+}
+
 int plan_make(struct process *process, const struct view *view,
 	      const struct upatch_patch_file *file, struct plan *plan,
 	      struct upatch_error *err)
@@ -412,6 +449,8 @@ int plan_make(struct process *process, const struct view *view,
 	ret = reserve(&maker, err);
 	if (!ret)
 		ret = check_applied(&maker, err);
+	if (!ret && names_library(maker.model))
+		ret = plan_loader(&maker, err);
 	for (uint32_t i = 0; !ret && i < maker.model->object_count; i++)
 		ret = plan_object(&maker, i, err);
 	patch_code_close(&maker.patch_code);

@@ -39,6 +39,21 @@ struct plan_object {
 	const struct module *module; /* NULL: not loaded, or a file */
 };
 
+/* A function of the loader that tells of libraries (runtime/hooks.c). */
+struct plan_hook {
+	enum rt_hook hook;
+	struct arch_entry entry;
+};
+
+#define PLAN_HOOKS 2
+
+struct plan_hooks {
+	/* False: libraries that come later are not covered. */
+	bool are_possible;
+	upatch_addr_t r_debug, signal_error;
+	struct plan_hook hooks[PLAN_HOOKS];
+};
+
 struct plan {
 	struct plan_object *objects;
 	size_t object_count;
@@ -46,6 +61,7 @@ struct plan {
 	size_t func_count;
 	struct plan_symbol *symbols;
 	size_t symbol_count;
+	struct plan_hooks hooks;
 	struct findings findings;
 };
 

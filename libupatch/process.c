@@ -157,6 +157,11 @@ static int check_task(const struct process *process, pid_t tid,
 			err, UPATCH_ERROR_BUSY, 0,
 			"thread %d of process %d is traced by process %d (%s)",
 			tid, process->pid, tracer, name);
+	if (tasks_has_seccomp(process->pid, tid))
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"thread %d of process %d runs under seccomp: a system call of ours could kill it",
+			tid, process->pid);
 	if (tasks_state(process->pid, tid) == 'T')
 		return error_set(
 			err, UPATCH_ERROR_UNSUPPORTED, 0,

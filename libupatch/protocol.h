@@ -106,6 +106,13 @@ enum rt_site_state {
 	RT_SITE_IDLE,
 };
 
+/* Functions of the loader that are sites of ours. */
+enum rt_hook {
+	RT_HOOK_NONE,
+	RT_HOOK_DEBUG_STATE,	 /* _dl_debug_state */
+	RT_HOOK_CATCH_EXCEPTION, /* _dl_catch_exception */
+};
+
 /* One patched address. */
 struct rt_site {
 	rt_addr_t next;
@@ -123,6 +130,12 @@ struct rt_site {
 	rt_addr_t words;
 	struct rt_range ranges[RT_RANGES]; /* of the original function */
 	rt_addr_t top;			   /* newest rt_func, or 0 */
+	/*
+	 * enum rt_hook: the gate leads to the runtime\'s hook, and the site is
+	 * needed although it has no function.
+	 */
+	uint32_t hook;
+	uint32_t unused;
 };
 
 #define RT_FUNC_IMMEDIATE 1u
@@ -165,6 +178,8 @@ struct rt_object {
 	uint32_t symbol_count;
 	uint32_t flags;
 	uint32_t phase; /* enum upatch_object_phase */
+	/* the loader's struct link_map, while the library is loaded */
+	rt_addr_t link_map;
 };
 
 enum rt_patch_state {
@@ -216,7 +231,7 @@ struct rt_transition {
 };
 
 struct rt_event {
-	uint64_t seq; /* from 1; 0: the entry is empty */
+	uint64_t seq; /* from 1; 0: the entry is empty; or RT_EVENT_BUSY */
 	uint64_t time_ns;
 	int32_t ret;
 	uint8_t event;
@@ -229,6 +244,8 @@ struct rt_event {
 	char object[RT_OBJECT_NAME_SIZE]; /* empty: the main executable */
 	char detail[RT_DETAIL_SIZE];
 };
+/* It is being written. */
+#define RT_EVENT_BUSY	       UINT64_MAX
 #define RT_EVENT_HAS_DIRECTION 1u
 #define RT_EVENT_HAS_OBJECT    2u
 #define RT_EVENT_HAS_CALLBACK  4u
@@ -287,6 +304,7 @@ enum rt_request_type {
 	RT_FUNC,      /* what was found for a function */
 	RT_SYMBOL,    /* what was found for a symbol */
 	RT_OBJECT,    /* the object is loaded */
+	RT_HOOKS,     /* libraries that come and go are watched */
 	RT_ENABLE,    /* init, pre_patch */
 	RT_DISABLE,   /* init, pre_unpatch */
 	RT_INSTALLED, /* every prepared site that is needed has its jump */
@@ -301,7 +319,6 @@ enum rt_request_type {
 	RT_REMOVED, /* every site that nobody needs has its bytes back */
 	RT_UNLOAD,
 	RT_PARK,
-	RT_BYE,
 };
 
 /* So many in one request; more take more than one. */
@@ -331,6 +348,13 @@ struct rt_request {
 		} map;
 		struct rt_site site;
 		struct rt_func func;
+		struct {
+			rt_addr_t link_map; /* 0: the main executable */
+		} object_is;
+		struct {
+			rt_addr_t r_debug;
+			rt_addr_t signal_error;
+		} hooks;
 		struct {
 			uint64_t addr;
 		} symbol;

@@ -39,6 +39,8 @@ static int run(struct upatch_target *target,
 	if (!ret)
 		moving = find_moving(&operation);
 	if (moving)
+		operation.result.func_count = view_count_funcs(moving);
+	if (moving)
 		snprintf(operation.result.patch, sizeof(operation.result.patch),
 			 "%s", moving->rt.name);
 	if (!ret && !moving && needs_one)

@@ -39,15 +39,6 @@ static int disable(struct operation *operation, const char *name,
 	return ret;
 }
 
-static unsigned int count_funcs(const struct view_patch *patch)
-{
-	unsigned int count = 0;
-
-	for (uint32_t i = 0; i < patch->rt.object_count; i++)
-		count += patch->objects[i].rt.func_count;
-	return count;
-}
-
 static int revert(struct operation *operation, const char *name,
 		  struct upatch_error *err)
 {
@@ -57,7 +48,7 @@ static int revert(struct operation *operation, const char *name,
 
 	if (ret)
 		return ret;
-	operation->result.func_count = count_funcs(patch);
+	operation->result.func_count = view_count_funcs(patch);
 	if (operation->options.dry_run)
 		return 0;
 	ret = operation_enter(operation, err);
@@ -74,7 +65,12 @@ int upatch_revert(struct upatch_target *target, const char *patch_name,
 {
 	struct upatch_error local = { 0 };
 	struct operation operation;
-	int ret = operation_open(&operation, target, options, &local);
+	int ret;
+
+	if (!patch_name)
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "no name of a patch is given");
+	ret = operation_open(&operation, target, options, &local);
 
 	snprintf(operation.result.patch, sizeof(operation.result.patch), "%s",
 		 patch_name);

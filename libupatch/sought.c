@@ -104,24 +104,48 @@ static int add_version(const struct view *view, const struct rt_site *site,
 	return add_original(view, site, sought, err);
 }
 
-/* After a forced or immediate step threads can be in any other version. */
-static int add_all_but(const struct view *view, const struct rt_site *site,
-		       rt_addr_t top, uint64_t entry, struct sought *sought,
+/* Its functions are in force before and after the transition. */
+static bool stays_in_force(const struct view *view,
+			   const struct view_patch *patch)
+{
+	const struct view_patch *moving =
+		view_find_patch_addr(view, view->state.transition.patch);
+
+	return patch != moving && patch->rt.state == RT_PATCH_ENABLED &&
+	       !(moving && (moving->rt.flags & RT_PATCH_REPLACE));
+}
+
+/*
+ * After a forced or immediate step threads can be in any other version, also
+ * in one of a patch that is no longer listed.
+ */
+static int add_all_but(const struct view *view, const struct view_site *site,
+		       uint64_t entry, struct sought *sought,
 		       struct upatch_error *err)
 {
+	const struct view_patch *patch;
 	int ret = 0;
 
-	for (rt_addr_t addr = top; addr && !ret;) {
-		const struct view_func *func = view_find_func(view, addr, NULL);
+	view_for_each(patch, view->patches, view->patch_count)
+	{
+		if (stays_in_force(view, patch))
+			continue;
+		for (uint32_t i = 0; i < patch->rt.object_count; i++) {
+			const struct view_object *object = &patch->objects[i];
 
-		if (!func)
-			break;
-		if (func->rt.entry != entry)
-			ret = add_func(func, sought, err);
-		addr = func->rt.below;
+			for (uint32_t j = 0; !ret && j < object->rt.func_count;
+			     j++) {
+				const struct view_func *func =
+					&object->funcs[j];
+
+				if (func->rt.site == site->addr &&
+				    func->rt.entry != entry)
+					ret = add_func(func, sought, err);
+			}
+		}
 	}
-	if (!ret && entry != site->original)
-		ret = add_original(view, site, sought, err);
+	if (!ret && entry != site->rt.original)
+		ret = add_original(view, &site->rt, sought, err);
 	return ret;
 }
 
@@ -140,8 +164,9 @@ static bool is_immediate(const struct view *view, rt_addr_t top)
 }
 
 static int add_gate(const struct process *process, const struct view *view,
-		    const struct rt_site *site, rt_addr_t top, rt_addr_t words,
-		    struct sought *sought, struct upatch_error *err)
+		    const struct view_site *site, rt_addr_t top,
+		    rt_addr_t words, struct sought *sought,
+		    struct upatch_error *err)
 {
 	struct rt_gate_words gate;
 	uint64_t from, to;
@@ -155,18 +180,18 @@ static int add_gate(const struct process *process, const struct view *view,
 	from = view->state.transition.reversed ? gate.destination : gate.source;
 	to = view->state.transition.reversed ? gate.source : gate.destination;
 	if (view->state.undrained)
-		return add_all_but(view, site, top, to, sought, err);
-	return add_version(view, site, top, from, sought, err);
+		return add_all_but(view, site, to, sought, err);
+	return add_version(view, &site->rt, top, from, sought, err);
 }
 
 static int add_site(const struct process *process, const struct view *view,
-		    const struct rt_site *site, struct sought *sought,
+		    const struct view_site *site, struct sought *sought,
 		    struct upatch_error *err)
 {
-	int ret = add_gate(process, view, site, site->top, site->words, sought,
-			   err);
+	int ret = add_gate(process, view, site, site->rt.top, site->rt.words,
+			   sought, err);
 
-	for (rt_addr_t addr = site->top; addr && !ret;) {
+	for (rt_addr_t addr = site->rt.top; addr && !ret;) {
 		const struct view_func *func = view_find_func(view, addr, NULL);
 
 		if (!func)
@@ -216,7 +241,9 @@ int sought_for_transition(const struct process *process,
 
 	view_for_each(site, view->sites, view->site_count)
 	{
-		ret = add_site(process, view, &site->rt, &sought, err);
+		if (site->rt.hook)
+			continue;
+		ret = add_site(process, view, site, &sought, err);
 		if (ret)
 			break;
 	}

@@ -6,6 +6,7 @@
 #include "mover.h"
 #include "operation.h"
 #include "sought.h"
+#include "tasks.h"
 #include "traced.h"
 
 /* The public part first: it is what the caller frees. */
@@ -185,7 +186,11 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		.transition_id = state->transition.id,
 		.reversed = state->transition.reversed,
 	};
-	int ret = tracer_seize_all(tracer, (pid_t)state->agent_tid, err);
+	const pid_t agent =
+		state->agent_tid
+			? tasks_find_comm(looking->process->pid, RT_AGENT_COMM)
+			: 0;
+	int ret = tracer_seize_all(tracer, agent, err);
 
 	if (!ret)
 		ret = sought_for_transition(looking->process, &status->view,

@@ -127,21 +127,30 @@ void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
 	ret_comm[strcspn(ret_comm, "\n")] = '\0';
 }
 
-pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size)
+/* A number from /proc/PID/status; `key` with a newline before and a colon. */
+static long status_number(pid_t pid, pid_t tid, const char *key)
 {
 	char status[4096];
 	const char *line;
-	pid_t tracer;
 
 	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
 		return 0;
-	line = strstr(status, "\nTracerPid:");
-	if (!line)
-		return 0;
-	tracer = (pid_t)strtol(line + strlen("\nTracerPid:"), NULL, 10);
+	line = strstr(status, key);
+	return line ? strtol(line + strlen(key), NULL, 10) : 0;
+}
+
+pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size)
+{
+	pid_t tracer = (pid_t)status_number(pid, tid, "\nTracerPid:");
+
 	if (tracer > 0)
 		tasks_comm(tracer, tracer, ret_name, size);
 	return tracer;
+}
+
+bool tasks_has_seccomp(pid_t pid, pid_t tid)
+{
+	return status_number(pid, tid, "\nSeccomp:") != 0;
 }
 
 long tasks_syscall(pid_t pid, pid_t tid)
@@ -154,19 +163,20 @@ long tasks_syscall(pid_t pid, pid_t tid)
 	return strtol(line, NULL, 10);
 }
 
-bool tasks_has_comm(pid_t pid, const char *comm)
+pid_t tasks_find_comm(pid_t pid, const char *comm)
 {
-	bool found = false;
+	pid_t found = 0;
 	size_t count;
 	pid_t *tids;
 
 	if (tasks_list(pid, &tids, &count, NULL))
-		return false;
+		return 0;
 	for (size_t i = 0; i < count && !found; i++) {
 		char name[32];
 
 		tasks_comm(pid, tids[i], name, sizeof(name));
-		found = !strcmp(name, comm);
+		if (!strcmp(name, comm))
+			found = tids[i];
 	}
 	free(tids);
 	return found;

@@ -22,14 +22,16 @@ enum task_kind {
 };
 enum task_kind tasks_kind(pid_t pid, pid_t tid);
 
+/* Runs under seccomp(2), in strict mode or with a filter. */
+bool tasks_has_seccomp(pid_t pid, pid_t tid);
 /* Who traces the thread: its pid and name, or 0. */
 pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
 /* State letter of proc(5), or 0. */
 char tasks_state(pid_t pid, pid_t tid);
 /* Its name; "?" if it is gone. */
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size);
-/* Is there a thread of that name? */
-bool tasks_has_comm(pid_t pid, const char *comm);
+/* The thread of that name, or 0. */
+pid_t tasks_find_comm(pid_t pid, const char *comm);
 /* The system call it waits in, -1 if it runs or that is not known. */
 long tasks_syscall(pid_t pid, pid_t tid);
 

@@ -18,8 +18,8 @@
 	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD)
 
 /* Asking again without a break costs a core: only for the first while. */
-#define SPIN_NS	     2000000UL
-#define PAUSE_MAX_NS 500000L
+#define SPIN_NS	 2000000UL
+#define PAUSE_NS 300000L
 
 uint64_t tracer_now_ns(void)
 {
@@ -40,6 +40,7 @@ void tracer_fini(struct tracer *tracer)
 		free(tracer->threads[i]);
 	free(tracer->threads);
 	free(tracer->tids);
+	free(tracer->children);
 	*tracer = (struct tracer){ 0 };
 }
 
@@ -117,6 +118,7 @@ static int seize_failed(struct tracer *tracer, pid_t tid, int saved_errno,
 int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 		 struct upatch_error *err)
 {
+	unsigned long options = TRACE_OPTIONS;
 	struct thread *thread;
 
 	/* Memory first: a thread that is seized must be in the list. */
@@ -125,7 +127,9 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory for the threads of process %d",
 				 tracer->pid);
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)TRACE_OPTIONS)) {
+	if (tracer->note_children)
+		options |= PTRACE_O_TRACEFORK;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options)) {
 		int saved_errno = errno;
 
 		thread->run = THREAD_GONE;
@@ -226,6 +230,22 @@ static void give_back_eintr(struct thread *thread)
 		(void)!arch_regs_write(thread->tid, &thread->interrupted);
 }
 
+/* Without memory for it the child is left to a later command. */
+static void note_child(struct tracer *tracer, pid_t tid)
+{
+	size_t len = (tracer->child_count + 1) * sizeof(pid_t);
+	unsigned long child;
+	pid_t *children;
+
+	if (ptrace(PTRACE_GETEVENTMSG, tid, NULL, &child))
+		return;
+	children = realloc(tracer->children, len);
+	if (!children)
+		return;
+	tracer->children = children;
+	children[tracer->child_count++] = (pid_t)child;
+}
+
 static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 {
 	int signal = WSTOPSIG(status);
@@ -242,6 +262,8 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 	} else if (event == PTRACE_EVENT_EXEC) {
 		thread->event = THREAD_EVENT_EXEC;
 		tracer->executed = true;
+	} else if (event == PTRACE_EVENT_FORK) {
+		note_child(tracer, thread->tid);
 	} else if (event == 0 && signal == (SIGTRAP | 0x80)) {
 		thread->event = THREAD_EVENT_SYSCALL;
 	} else if (event == 0) {
@@ -326,23 +348,31 @@ static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
 	return thread;
 }
 
-static void pause_between_tries(uint64_t waited_ns)
+/* An answer to an interrupt is a matter of microseconds. */
+static bool is_answer_expected(const struct tracer *tracer)
 {
-	struct timespec pause = { .tv_nsec = (long)(waited_ns / 16) };
-
-	if (waited_ns < SPIN_NS) {
-		sched_yield();
-		return;
+	for (size_t i = 0; i < tracer->count; i++) {
+		if (tracer->threads[i]->wanted)
+			return true;
 	}
-	if (pause.tv_nsec > PAUSE_MAX_NS)
-		pause.tv_nsec = PAUSE_MAX_NS;
-	nanosleep(&pause, NULL);
+	return false;
+}
+
+static void pause_between_tries(uint64_t waited_ns, bool in_a_hurry)
+{
+	struct timespec pause = { .tv_nsec = PAUSE_NS };
+
+	if (in_a_hurry && waited_ns < SPIN_NS)
+		sched_yield();
+	else
+		nanosleep(&pause, NULL);
 }
 
 /* __WNOTHREAD: only what this thread traces, no child of the caller's. */
 struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
 {
-	uint64_t begin = tracer_now_ns();
+	const bool in_a_hurry = is_answer_expected(tracer);
+	const uint64_t begin = tracer_now_ns();
 
 	for (;;) {
 		int status;
@@ -363,7 +393,7 @@ struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
 		now = tracer_now_ns();
 		if (now >= deadline_ns)
 			return NULL;
-		pause_between_tries(now - begin);
+		pause_between_tries(now - begin, in_a_hurry);
 	}
 }
 

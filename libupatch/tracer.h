@@ -41,9 +41,9 @@ struct thread {
 	int signal;		 /* to be delivered when it runs again, or 0 */
 	bool is_new;		 /* born while its creator was traced */
 	bool wanted;		 /* an interrupt was sent and not yet seen */
-	bool to_syscall;	 /* it was last resumed to stop at system calls */
-	bool moved;		 /* see mover.h */
-	unsigned int tries;	 /* of moving it */
+	bool to_syscall;    /* it was last resumed to stop at system calls */
+	bool moved;	    /* see mover.h */
+	unsigned int tries; /* of moving it */
 	/*
 	 * A call that we interrupted is to be made again; the registers as
 	 * they were, for the case that a signal comes first.
@@ -58,6 +58,13 @@ struct tracer {
 	struct thread **threads;
 	pid_t *tids;
 	size_t count, capacity;
+	/*
+	 * Set before threads are seized: forked children are noted.  They are
+	 * not kept traced.
+	 */
+	bool note_children;
+	pid_t *children;
+	size_t child_count;
 	bool executed; /* the process has called execve */
 	int exited;    /* the process has ended */
 };

@@ -386,3 +386,12 @@ struct view_func *view_find_func(const struct view *view, rt_addr_t addr,
 	}
 	return NULL;
 }
+
+unsigned int view_count_funcs(const struct view_patch *patch)
+{
+	unsigned int count = 0;
+
+	for (uint32_t i = 0; i < patch->rt.object_count; i++)
+		count += patch->objects[i].rt.func_count;
+	return count;
+}

@@ -76,6 +76,7 @@ struct view_patch *view_find_patch(const struct view *view, const char *name);
 struct view_patch *view_find_patch_addr(const struct view *view,
 					rt_addr_t addr);
 struct view_site *view_find_site(const struct view *view, uint64_t addr);
+unsigned int view_count_funcs(const struct view_patch *patch);
 /* The function at `addr` in the target, and its patch if wanted; or NULL. */
 struct view_func *view_find_func(const struct view *view, rt_addr_t addr,
 				 struct view_patch **ret_patch);

@@ -317,7 +317,7 @@ struct upatch_status_patch {
 struct upatch_status_blocking {
 	pid_t tid;
 	const char *comm;
-	/* "on-stack", "no-unwind", "in-gate", "running" … */
+	/* "on-stack", "in-gate", "no-unwind", "foreign-stack", "unreadable-stack" */
 	const char *reason;
 	const char *function;	      /* or NULL */
 	const char *const *backtrace; /* NULL-terminated */
@@ -375,7 +375,7 @@ struct upatch_log_entry {
 	/* CLOCK_REALTIME, nanoseconds since the epoch */
 	uint64_t time_ns;
 	enum upatch_event event;
-	const char *patch;
+	const char *patch; /* NULL: concerns none, or not known which */
 	/* which of the following apply */
 	bool has_direction, has_object, has_callback, has_ret;
 	enum upatch_direction direction;

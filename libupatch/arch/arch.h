@@ -59,6 +59,12 @@ UPATCH_MUST_CHECK int arch_entry_analyze(const char *name, const uint8_t *code,
 					 struct arch_entry *ret_entry,
 					 struct upatch_error *err);
 
+/*
+ * Does the function do nothing but return, with padding behind it that a jump
+ * may overwrite?
+ */
+bool arch_is_empty_function(const uint8_t *code, size_t len);
+
 /* A run of code that belongs to a function: its body, or foo.cold. */
 struct arch_part {
 	const char *name; /* for messages */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The agent: serves one controller until either side is gone. */
+#include "hooks.h"
 #include "runtime.h"
 
 #include <errno.h>
@@ -96,6 +97,8 @@ static int serve_object(struct rt_patch *patch,
 	if (request->object >= patch->object_count)
 		return -EINVAL;
 	patch_objects(patch)[request->object].flags |= RT_OBJECT_LOADED;
+	patch_objects(patch)[request->object].link_map =
+		request->object_is.link_map;
 	return 0;
 }
 
@@ -114,9 +117,11 @@ static int serve_load(struct channel *channel, const struct rt_request *request,
 	channel->passed_fd = -1;
 	if (ret)
 		return ret;
+	state_lock();
 	state_change_begin();
 	patch_append(patch);
 	state_change_end();
+	state_unlock();
 	reply->value = rt_addr(patch);
 	return 0;
 }
@@ -131,9 +136,16 @@ static int serve_park(struct rt_patch *patch, const struct rt_request *request)
 
 static int serve_unload(struct rt_patch *patch)
 {
-	if (patch->state != RT_PATCH_LEAVING && patch->state != RT_PATCH_PARKED)
+	switch (patch->state) {
+	case RT_PATCH_LOADED:
+		break; /* it never was enabled: there is nothing to tell */
+	case RT_PATCH_LEAVING:
+	case RT_PATCH_PARKED:
+		log_patch(UPATCH_EVENT_UNLOAD, patch);
+		break;
+	default:
 		return -EBUSY;
-	log_patch(UPATCH_EVENT_UNLOAD, patch);
+	}
 	patch_unload(patch);
 	return 0;
 }
@@ -150,8 +162,7 @@ static int serve_hello(const struct rt_request *request, struct rt_reply *reply)
 	return 0;
 }
 
-static int serve_target_request(struct channel *channel,
-				const struct rt_request *request,
+static int serve_target_request(const struct rt_request *request,
 				struct rt_reply *reply)
 {
 	struct rt_site *site;
@@ -161,8 +172,6 @@ static int serve_target_request(struct channel *channel,
 	switch (request->type) {
 	case RT_HELLO:
 		return serve_hello(request, reply);
-	case RT_LOAD:
-		return serve_load(channel, request, reply);
 	case RT_MAP:
 		ret = area_map(request->map.addr, request->map.code_len,
 			       request->map.data_len, &area);
@@ -174,6 +183,10 @@ static int serve_target_request(struct channel *channel,
 		if (!ret)
 			reply->value = rt_addr(site);
 		return ret;
+	case RT_HOOKS:
+		hooks_set_loader(request->hooks.r_debug,
+				 request->hooks.signal_error);
+		return 0;
 	case RT_INSTALLED:
 		site_mark_installed();
 		return 0;
@@ -253,6 +266,12 @@ static void serve(struct channel *channel, const struct rt_request *request,
 {
 	memset(reply, 0, sizeof(*reply));
 	reply->object = UINT32_MAX;
+	/* The loader is called, and comes back to us with its own lock held. */
+	if (request->type == RT_LOAD) {
+		reply->result = serve_load(channel, request, reply);
+		return;
+	}
+	state_lock();
 	if (request->patch) {
 		struct rt_patch *patch = find_patch(request->patch);
 
@@ -260,8 +279,9 @@ static void serve(struct channel *channel, const struct rt_request *request,
 			patch ? serve_patch_request(patch, request, reply)
 			      : -ENOENT;
 	} else {
-		reply->result = serve_target_request(channel, request, reply);
+		reply->result = serve_target_request(request, reply);
 	}
+	state_unlock();
 	if (channel->passed_fd >= 0)
 		close(channel->passed_fd);
 }
@@ -298,15 +318,18 @@ void agent_run(int fd, int controller_fd)
 	channel.dev = st.st_dev;
 	channel.ino = st.st_ino;
 	go_on = hello_arrived(&channel);
+	/* What a parent's agent had in hand when this process was forked. */
+	state_lock();
+	transition_abandon();
+	state_unlock();
 	close(controller_fd);
 	while (go_on && receive(&channel, &request)) {
-		go_on = request.type != RT_BYE;
-		if (!go_on)
-			break;
 		serve(&channel, &request, &reply);
 		go_on = answer(&channel, &reply);
 	}
+	state_lock();
 	transition_abandon();
+	state_unlock();
 	if (is_ours(&channel))
 		close(fd);
 }

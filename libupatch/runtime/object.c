@@ -25,7 +25,9 @@ int object_pre_patch(struct rt_patch *patch, struct rt_object *object)
 	int ret = 0;
 
 	if (callbacks_of(object)->pre_patch) {
+		state_leave_for_callback();
 		ret = callbacks_of(object)->pre_patch(author);
+		state_return_from_callback();
 		log_callback(patch, object, RT_PRE_PATCH, &ret);
 	}
 	if (ret)
@@ -39,8 +41,13 @@ void object_post_patch(struct rt_patch *patch, struct rt_object *object)
 {
 	struct upatch_object *author = rt_ptr(object->author);
 
+	/* A library that came meanwhile has had it already. */
+	if (object->flags & RT_OBJECT_POST_PATCH_RAN)
+		return;
 	if (callbacks_of(object)->post_patch) {
+		state_leave_for_callback();
 		callbacks_of(object)->post_patch(author);
+		state_return_from_callback();
 		log_callback(patch, object, RT_POST_PATCH, NULL);
 	}
 	object->flags |= RT_OBJECT_POST_PATCH_RAN;
@@ -56,7 +63,9 @@ void object_pre_unpatch(struct rt_patch *patch, struct rt_object *object)
 	object->flags &= ~RT_OBJECT_POST_PATCH_RAN;
 	object->flags |= RT_OBJECT_PRE_UNPATCH_RAN;
 	if (callbacks_of(object)->pre_unpatch) {
+		state_leave_for_callback();
 		callbacks_of(object)->pre_unpatch(author);
+		state_return_from_callback();
 		log_callback(patch, object, RT_PRE_UNPATCH, NULL);
 	}
 }
@@ -70,7 +79,9 @@ void object_post_unpatch(struct rt_patch *patch, struct rt_object *object)
 	object->flags &= ~(RT_OBJECT_PRE_PATCH_RAN | RT_OBJECT_POST_PATCH_RAN |
 			   RT_OBJECT_PRE_UNPATCH_RAN);
 	if (callbacks_of(object)->post_unpatch) {
+		state_leave_for_callback();
 		callbacks_of(object)->post_unpatch(author);
+		state_return_from_callback();
 		log_callback(patch, object, RT_POST_UNPATCH, NULL);
 	}
 }

@@ -53,6 +53,23 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *cookie)
 	return 1;
 }
 
+bool patch_is_listed(const struct rt_patch *patch)
+{
+	return patch->state == RT_PATCH_INIT ||
+	       patch->state == RT_PATCH_PATCHING ||
+	       patch->state == RT_PATCH_ENABLED ||
+	       patch->state == RT_PATCH_UNPATCHING;
+}
+
+bool patch_names_library(const struct rt_patch *patch)
+{
+	for (uint32_t i = 0; i < patch->object_count; i++) {
+		if (patch_objects(patch)[i].name)
+			return true;
+	}
+	return false;
+}
+
 struct rt_object *patch_objects(const struct rt_patch *patch)
 {
 	return rt_ptr(patch->objects);
@@ -151,6 +168,20 @@ static int build_model(struct rt_patch *patch, const char *file)
 	return build_objects(patch);
 }
 
+/* What the loader says, with the path that the operator knows. */
+static void explain(const char *path, const char *file, char *text, size_t size)
+{
+	const char *reason = dlerror();
+	size_t len = strlen(path);
+
+	if (!reason)
+		reason = "the loader gives no reason";
+	if (!strncmp(reason, path, len))
+		snprintf(text, size, "'%s'%s", file, reason + len);
+	else
+		snprintf(text, size, "'%s': %s", file, reason);
+}
+
 int patch_load(int fd, const char *file, uint32_t seq,
 	       struct rt_patch **ret_patch, char *text, size_t text_size)
 {
@@ -163,10 +194,7 @@ int patch_load(int fd, const char *file, uint32_t seq,
 	make_unique_path(path, sizeof(path), fd, seq);
 	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!handle) {
-		const char *reason = dlerror();
-
-		snprintf(text, text_size, "%s",
-			 reason ? reason : "dlopen failed");
+		explain(path, file, text, text_size);
 		return -ENOEXEC;
 	}
 	descriptor = dlsym(handle, "upatch_descriptor");
@@ -214,5 +242,7 @@ void patch_unload(struct rt_patch *patch)
 		*link = patch->next;
 	state_change_end();
 	free_model(patch);
+	state_unlock();
 	dlclose(handle);
+	state_lock();
 }

@@ -36,6 +36,16 @@ extern __thread struct rt_thread state_thread
 
 /* --- state.c: a reader sees the state before or after, never between ---- */
 void state_init(void);
+/*
+ * Held by whoever changes the state: the agent, or a thread in dlopen or
+ * dlclose.  The latter holds the loader's lock as well, so the agent must not
+ * call the loader, or the author's callbacks, while it holds this one.
+ */
+void state_lock(void);
+void state_unlock(void);
+/* Around a callback: unlocks in the agent, does nothing in other threads. */
+void state_leave_for_callback(void);
+void state_return_from_callback(void);
 void state_change_begin(void);
 void state_change_end(void);
 /* The moved word that new threads start with. */
@@ -45,7 +55,7 @@ void state_drop_sought(void);
 int state_set_sought(const struct rt_range *ranges, uint32_t count, bool first,
 		     bool last);
 
-/* --- log.c ------------------------------------------------------------- */
+/* --- log.c: from any thread, without a lock ------------------------------ */
 void log_patch(enum upatch_event event, const struct rt_patch *patch);
 void log_direction(enum upatch_event event, const struct rt_patch *patch,
 		   enum rt_direction direction);
@@ -53,14 +63,21 @@ void log_callback(const struct rt_patch *patch, const struct rt_object *object,
 		  enum rt_callback callback, const int *ret);
 void log_callback_failed(const struct rt_patch *patch,
 			 const struct rt_object *object, int ret);
+void log_object(enum upatch_event event, const struct rt_patch *patch,
+		const struct rt_object *object, const char *detail);
 void log_detail(enum upatch_event event, const struct rt_patch *patch,
 		const char *detail);
+/* Concerns no patch, or nobody knows which. */
+void log_warning(const char *detail);
 
 /* --- patch.c: a patch's .so and its model ------------------------------ */
 int patch_load(int fd, const char *file, uint32_t seq,
 	       struct rt_patch **ret_patch, char *text, size_t text_size);
 void patch_unload(struct rt_patch *patch);
 void patch_append(struct rt_patch *patch);
+/* Enabled, or about to be, or not quite disabled. */
+bool patch_is_listed(const struct rt_patch *patch);
+bool patch_names_library(const struct rt_patch *patch);
 struct rt_object *patch_objects(const struct rt_patch *patch);
 struct rt_func *patch_funcs(const struct rt_object *object);
 
@@ -71,11 +88,16 @@ void object_pre_unpatch(struct rt_patch *patch, struct rt_object *object);
 void object_post_unpatch(struct rt_patch *patch, struct rt_object *object);
 
 /* --- site.c: sites, versions, and the words of their gates ------------- */
+struct rt_site *site_find(uint64_t addr);
 int site_register(const struct rt_site *wanted, struct rt_site **ret_site);
 int site_add_func(struct rt_patch *patch, uint32_t object, uint32_t index,
 		  const struct rt_func *found);
 void site_push_patch(struct rt_patch *patch);
 void site_drop_patch(struct rt_patch *patch);
+void site_drop_func(struct rt_func *func);
+/* The code that it is in leaves the process. */
+void site_forget(struct rt_site *site);
+void site_drop_unneeded_hooks(void);
 /* Brings the words of all gates in line with the state and transition. */
 void site_update_words(void);
 void site_mark_installed(void);
@@ -94,6 +116,12 @@ int transition_settle(void);
 int transition_finish(void);
 /* The controller is gone: into a state in which the target can stay. */
 void transition_abandon(void);
+
+/* --- system_state.c -------------------------------------------------------- */
+/* What patches before `moving` hand on, for the transition that begins. */
+int system_state_open(const struct rt_patch *moving);
+/* After its last callback. */
+void system_state_close(void);
 
 /* --- agent.c ------------------------------------------------------------- */
 void agent_run(int fd, int controller_fd);

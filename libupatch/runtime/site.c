@@ -10,6 +10,7 @@
  *	new view  -                         destination
  *	settled   slot = source             slot = destination
  */
+#include "hooks.h"
 #include "runtime.h"
 
 #include <errno.h>
@@ -85,13 +86,19 @@ void site_update_words(void)
 	struct rt_site *site;
 	struct rt_area *area;
 
-	rt_for_each(area, state->areas) *
-		(volatile uint32_t *)rt_ptr(area->data) = state->transition.id;
+	rt_for_each(area, state->areas)
+	{
+		volatile struct rt_area_head *head = rt_ptr(area->data);
+
+		head->transition = state->transition.id;
+	}
 	atomic_thread_fence(memory_order_release);
 	rt_for_each(site, state->sites)
 	{
 		struct rt_func *func = rt_ptr(site->top);
 
+		if (site->hook)
+			continue;
 		update_gate(site, func, rt_ptr(site->words));
 		for (; func; func = rt_ptr(func->below)) {
 			if (func->orig_gate)
@@ -101,7 +108,7 @@ void site_update_words(void)
 	}
 }
 
-static struct rt_site *find_site(uint64_t addr)
+struct rt_site *site_find(uint64_t addr)
 {
 	struct rt_site *site;
 
@@ -115,7 +122,7 @@ static struct rt_site *find_site(uint64_t addr)
 
 int site_register(const struct rt_site *wanted, struct rt_site **ret_site)
 {
-	struct rt_site *site = find_site(wanted->addr);
+	struct rt_site *site = site_find(wanted->addr);
 	struct rt_gate_words *words = rt_ptr(wanted->words);
 	bool is_new = !site;
 	rt_addr_t next;
@@ -135,6 +142,10 @@ int site_register(const struct rt_site *wanted, struct rt_site **ret_site)
 	words->source = site->original;
 	words->destination = site->original;
 	words->slot = site->original;
+	if (site->hook) {
+		hooks_set_original(site->hook, site->original);
+		words->slot = hooks_entry(site->hook);
+	}
 	if (is_new)
 		state->sites = rt_addr(site);
 	state_change_end();
@@ -175,7 +186,7 @@ int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 	func->range_count = found->range_count;
 	memcpy(func->ranges, found->ranges, sizeof(func->ranges));
 	state_change_end();
-	if (orig_func)
+	if (orig_func && func->site)
 		*orig_func = rt_ptr(func->orig_gate);
 	return 0;
 }
@@ -212,6 +223,43 @@ static void drop(struct rt_site *site, struct rt_func *func)
 		*link = func->below;
 }
 
+void site_drop_func(struct rt_func *func)
+{
+	drop(rt_ptr(func->site), func);
+}
+
+void site_forget(struct rt_site *site)
+{
+	rt_addr_t *link = &state->sites;
+
+	while (*link && *link != rt_addr(site))
+		link = &((struct rt_site *)rt_ptr(*link))->next;
+	if (*link)
+		*link = site->next;
+	free(site);
+}
+
+/* The loader is left alone as soon as no patch names a library. */
+void site_drop_unneeded_hooks(void)
+{
+	struct rt_patch *patch;
+	struct rt_site *site;
+
+	rt_for_each(patch, state->patches)
+	{
+		if (patch_is_listed(patch) && patch_names_library(patch))
+			return;
+	}
+	rt_for_each(site, state->sites)
+	{
+		struct rt_gate_words *words = rt_ptr(site->words);
+
+		if (site->hook)
+			words->slot = site->original;
+		site->hook = RT_HOOK_NONE;
+	}
+}
+
 void site_push_patch(struct rt_patch *patch)
 {
 	for_each_placed_func(patch, push);
@@ -229,7 +277,8 @@ void site_mark_installed(void)
 	state_change_begin();
 	rt_for_each(site, state->sites)
 	{
-		if (site->state == RT_SITE_PREPARED && site->top)
+		if (site->state == RT_SITE_PREPARED &&
+		    (site->top || site->hook))
 			site->state = RT_SITE_INSTALLED;
 	}
 	state_change_end();
@@ -242,7 +291,7 @@ void site_mark_removed(void)
 	state_change_begin();
 	rt_for_each(site, state->sites)
 	{
-		if (!site->top)
+		if (!site->top && !site->hook)
 			site->state = RT_SITE_IDLE;
 	}
 	state_change_end();

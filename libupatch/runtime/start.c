@@ -38,7 +38,7 @@ static void *agent_main(void *unused)
 	upatch_runtime_state.agent_stack.end =
 		rt_addr(agent.stack) + AGENT_STACK_LEN;
 	pthread_setname_np(pthread_self(), RT_AGENT_COMM);
-	upatch_runtime_state.agent_tid = (uint32_t)gettid();
+	upatch_runtime_state.agent_tid = (uint32_t)syscall(SYS_gettid);
 	agent_run(agent.agent_end.fd, agent.controller_end.fd);
 	upatch_runtime_state.agent_tid = 0;
 	return NULL;

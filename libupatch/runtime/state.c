@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /*
@@ -82,6 +84,48 @@ void state_init(void)
 	state->log_next = 1;
 	atomic_thread_fence(memory_order_release);
 	state->magic = RT_MAGIC;
+}
+
+/*
+ * A child that was forked while a thread of the parent held the lock has no
+ * such thread.
+ */
+static struct {
+	pthread_mutex_t mutex;
+	pid_t pid;
+} lock = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+void state_lock(void)
+{
+	pid_t pid = getpid();
+
+	if (lock.pid != pid) {
+		pthread_mutex_init(&lock.mutex, NULL);
+		lock.pid = pid;
+	}
+	pthread_mutex_lock(&lock.mutex);
+}
+
+void state_unlock(void)
+{
+	pthread_mutex_unlock(&lock.mutex);
+}
+
+static bool is_agent(void)
+{
+	return state->agent_tid == (uint32_t)syscall(SYS_gettid);
+}
+
+void state_leave_for_callback(void)
+{
+	if (is_agent())
+		state_unlock();
+}
+
+void state_return_from_callback(void)
+{
+	if (is_agent())
+		state_lock();
 }
 
 void state_change_begin(void)

@@ -13,6 +13,7 @@
  *	settle    UNPATCHING  LEAVING     old          (reversed: ENABLED, new)
  *	finish    the callbacks that follow, the state stays
  */
+#include "coming.h"
 #include "runtime.h"
 
 #include <errno.h>
@@ -91,6 +92,9 @@ int transition_enable(struct rt_patch *patch, uint32_t *ret_object)
 
 	if (state->transition.patch || patch->state != RT_PATCH_LOADED)
 		return -EBUSY;
+	ret = system_state_open(patch);
+	if (ret)
+		return ret;
 	state_change_begin();
 	open_transition(patch, RT_PATCHING);
 	patch->state = RT_PATCH_INIT;
@@ -116,19 +120,26 @@ void transition_cancel(struct rt_patch *patch)
 	state_change_begin();
 	site_drop_patch(patch);
 	patch->state = RT_PATCH_LEAVING;
+	site_drop_unneeded_hooks();
 	close_transition();
 	site_update_words();
 	state_change_end();
 	log_patch(UPATCH_EVENT_CANCEL, patch);
 	log_direction(UPATCH_EVENT_COMPLETE, patch, RT_UNPATCHING);
 	for_each_loaded(patch, object_post_unpatch);
+	system_state_close();
 	log_direction(UPATCH_EVENT_DONE, patch, RT_UNPATCHING);
 }
 
 int transition_disable(struct rt_patch *patch)
 {
+	int ret;
+
 	if (state->transition.patch || patch->state != RT_PATCH_ENABLED)
 		return -EBUSY;
+	ret = system_state_open(patch);
+	if (ret)
+		return ret;
 	state_change_begin();
 	open_transition(patch, RT_UNPATCHING);
 	patch->state = RT_PATCH_UNPATCHING;
@@ -157,6 +168,8 @@ int transition_start(void)
 
 	if (!patch || transition->started)
 		return -EINVAL;
+	if (patch->state == RT_PATCH_INIT && coming_was_missed(patch))
+		return -EAGAIN;
 	state_change_begin();
 	if (patch->state == RT_PATCH_INIT)
 		patch->state = RT_PATCH_PATCHING;
@@ -194,7 +207,9 @@ static bool is_replaced(const struct rt_patch *patch)
 {
 	const struct rt_patch *moving = rt_ptr(state->transition.patch);
 
+	/* One that was to be disabled and stays replaces nothing any more. */
 	return moving && patch != moving &&
+	       state->transition.kind == RT_PATCHING &&
 	       (moving->flags & RT_PATCH_REPLACE) &&
 	       patch->state == RT_PATCH_ENABLED;
 }
@@ -243,6 +258,7 @@ static void settle(struct rt_patch *patch, enum rt_direction direction)
 		site_drop_patch(patch);
 		patch->state = RT_PATCH_LEAVING;
 	}
+	site_drop_unneeded_hooks();
 	close_transition();
 	site_update_words();
 	state_change_end();
@@ -272,6 +288,7 @@ int transition_finish(void)
 	settled.patch = NULL;
 	for_each_loaded(patch, direction == RT_PATCHING ? object_post_patch
 							: object_post_unpatch);
+	system_state_close();
 	log_direction(UPATCH_EVENT_DONE, patch, direction);
 	return 0;
 }

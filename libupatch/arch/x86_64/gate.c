@@ -29,8 +29,8 @@ upatch_addr_t arch_gate_decide(const struct arch_gate *gate)
 static int check_alignment(const struct arch_gate *gate,
 			   struct upatch_error *err)
 {
-	uint64_t words = gate->slot | gate->source | gate->destination |
-			 gate->self_move;
+	uint64_t words =
+		gate->slot | gate->source | gate->destination | gate->self_move;
 
 	if (!(words % 8) && !(gate->transition % 4))
 		return 0;

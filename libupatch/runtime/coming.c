@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a library that patches name.  There is no stack check in either
+ * direction: nobody can be in what has just come, or in what is going.
+ */
+#include "coming.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hooks.h"
+#include "object_symbols.h"
+#include "place.h"
+#include "runtime.h"
+
+static struct rt_state *const state = &upatch_runtime_state;
+
+/* Why a library is refused. */
+struct refusal {
+	const struct rt_patch *patch;
+	char object[RT_OBJECT_NAME_SIZE];
+	int error;
+	char text[RT_TEXT_SIZE];
+};
+
+/* Redirects functions, for some threads at least. */
+static bool is_in_force(const struct rt_patch *patch)
+{
+	return patch->state == RT_PATCH_ENABLED ||
+	       patch->state == RT_PATCH_PATCHING ||
+	       patch->state == RT_PATCH_UNPATCHING;
+}
+
+static bool is_in_transition(const struct rt_patch *patch)
+{
+	return state->transition.patch == rt_addr(patch);
+}
+
+static bool is_awaited(const struct rt_object *object)
+{
+	return object->name && !(object->flags & RT_OBJECT_LOADED);
+}
+
+/* --- Going ------------------------------------------------------------ */
+
+/*
+ * In RT_DELETE the loader no longer finds symbols of what leaves (tried on
+ * glibc 2.36), and it tells by nothing else that is public.
+ */
+static bool is_leaving(const struct rt_object *object)
+{
+	struct link_map *map = rt_ptr(object->link_map);
+	const char *symbol = object_first_symbol(map);
+	void *addr = symbol ? dlsym(map, symbol) : NULL;
+
+	(void)dlerror();
+	return !symbol || !addr || !object_has_addr(map, rt_addr(addr));
+}
+
+static void release(struct rt_patch *patch, struct rt_object *object)
+{
+	object->phase = UPATCH_OBJECT_GOING;
+	if (!is_in_transition(patch))
+		object_pre_unpatch(patch, object);
+	log_object(UPATCH_EVENT_OBJECT_GOING, patch, object, NULL);
+	state_change_begin();
+	place_remove(object);
+	object->flags &= ~RT_OBJECT_LOADED;
+	object->link_map = 0;
+	site_update_words();
+	state_change_end();
+	object_post_unpatch(patch, object);
+	object->phase = UPATCH_OBJECT_LIVE;
+}
+
+void coming_release(void)
+{
+	struct rt_patch *patch;
+
+	state_lock();
+	rt_for_each(patch, state->patches)
+	{
+		for (uint32_t i = 0; i < patch->object_count; i++) {
+			struct rt_object *object = &patch_objects(patch)[i];
+
+			if (object->name && object->link_map &&
+			    (object->flags & RT_OBJECT_LOADED) &&
+			    is_leaving(object))
+				release(patch, object);
+		}
+	}
+	state_unlock();
+}
+
+/* --- Coming ----------------------------------------------------------- */
+
+static int find_symbols(struct rt_object *object, struct link_map *map,
+			struct refusal *refusal)
+{
+	const struct upatch_object *author = rt_ptr(object->author);
+
+	for (uint32_t i = 0; i < object->symbol_count; i++) {
+		const struct upatch_symbol *wanted = &author->symbols[i];
+		struct object_symbol symbol;
+		int ret = object_symbols_find(map, wanted->name, wanted->sympos,
+					      false, &symbol, refusal->text,
+					      sizeof(refusal->text));
+
+		if (ret)
+			return ret;
+		*wanted->addr = rt_ptr(symbol.addr);
+	}
+	return 0;
+}
+
+static int check_build_id(const struct rt_object *object, struct link_map *map,
+			  struct refusal *refusal)
+{
+	const struct upatch_object *author = rt_ptr(object->author);
+	char found[2 * 64 + 1] = "";
+
+	if (!author->build_id)
+		return 0;
+	(void)object_build_id(map, found, sizeof(found));
+	if (!strcmp(found, author->build_id))
+		return 0;
+	snprintf(refusal->text, sizeof(refusal->text),
+		 "the patch is for build id %s, this is %s", author->build_id,
+		 found[0] ? found : "without one");
+	return -ENOEXEC;
+}
+
+/* Nothing is changed yet. */
+static int look(struct rt_object *object, struct link_map *map,
+		struct placement *placement, struct refusal *refusal)
+{
+	int ret = check_build_id(object, map, refusal);
+
+	if (!ret)
+		ret = find_symbols(object, map, refusal);
+	if (!ret)
+		ret = place_plan(object, map, placement, refusal->text,
+				 sizeof(refusal->text));
+	return ret;
+}
+
+static int accept_object(struct rt_patch *patch, struct rt_object *object,
+			 struct link_map *map, struct refusal *refusal)
+{
+	struct placement placement;
+	int ret = look(object, map, &placement, refusal);
+
+	if (ret)
+		return ret;
+	object->phase = UPATCH_OBJECT_COMING;
+	log_object(UPATCH_EVENT_OBJECT_COMING, patch, object, NULL);
+	ret = object_pre_patch(patch, object);
+	if (ret) {
+		snprintf(refusal->text, sizeof(refusal->text),
+			 "pre_patch refused");
+	} else {
+		state_change_begin();
+		ret = place_install(patch, object, &placement, refusal->text,
+				    sizeof(refusal->text));
+		if (!ret) {
+			object->flags |= RT_OBJECT_LOADED;
+			object->link_map = rt_addr(map);
+			site_update_words();
+			ret = place_write_jumps(object);
+		}
+		state_change_end();
+		if (ret)
+			release(patch, object);
+	}
+	place_free(&placement);
+	if (!ret && !is_in_transition(patch))
+		object_post_patch(patch, object);
+	object->phase = UPATCH_OBJECT_LIVE;
+	return ret;
+}
+
+/* Earlier patches have been at the library already. */
+static void undo_earlier(const struct rt_patch *last,
+			 const struct link_map *map)
+{
+	struct rt_patch *patch;
+
+	rt_for_each(patch, state->patches)
+	{
+		if (patch == last)
+			return;
+		for (uint32_t i = 0; i < patch->object_count; i++) {
+			struct rt_object *object = &patch_objects(patch)[i];
+
+			if (object->link_map == rt_addr(map) &&
+			    (object->flags & RT_OBJECT_LOADED))
+				release(patch, object);
+		}
+	}
+}
+
+static bool accept_for_patch(struct rt_patch *patch, struct refusal *refusal)
+{
+	for (uint32_t i = 0; i < patch->object_count; i++) {
+		struct rt_object *object = &patch_objects(patch)[i];
+		struct link_map *map;
+		int ret;
+
+		if (!is_awaited(object))
+			continue;
+		map = hooks_find_map(rt_ptr(object->name));
+		if (!map)
+			continue;
+		ret = accept_object(patch, object, map, refusal);
+		if (!ret)
+			continue;
+		undo_earlier(patch, map);
+		log_object(UPATCH_EVENT_OBJECT_REFUSED, patch, object,
+			   refusal->text);
+		refusal->patch = patch;
+		refusal->error = ret < 0 ? -ret : ret;
+		snprintf(refusal->object, sizeof(refusal->object), "%s",
+			 (const char *)rt_ptr(object->name));
+		return false;
+	}
+	return true;
+}
+
+static void refuse(const struct refusal *refusal)
+{
+	char text[RT_TEXT_SIZE + RT_PATCH_NAME_SIZE + 32];
+
+	snprintf(text, sizeof(text), "patch '%s': %s", refusal->patch->name,
+		 refusal->text);
+	hooks_refuse(refusal->object, refusal->error, text);
+}
+
+void coming_accept(void)
+{
+	struct refusal refusal = { .patch = NULL };
+	int saved_errno = errno;
+	struct rt_patch *patch;
+	bool accepted = true;
+
+	state_lock();
+	rt_for_each(patch, state->patches)
+	{
+		if (is_in_force(patch))
+			accepted = accept_for_patch(patch, &refusal);
+		if (!accepted)
+			break;
+	}
+	state_unlock();
+	errno = saved_errno;
+	if (!accepted)
+		refuse(&refusal);
+}
+
+struct missed {
+	const struct rt_patch *patch;
+	bool found;
+};
+
+/* The loader's list does not change while it calls this. */
+static int look_for_awaited(struct dl_phdr_info *info, size_t size,
+			    void *cookie)
+{
+	struct missed *missed = cookie;
+
+	(void)info;
+	(void)size;
+	for (uint32_t i = 0; i < missed->patch->object_count; i++) {
+		const struct rt_object *object =
+			&patch_objects(missed->patch)[i];
+
+		if (is_awaited(object) && hooks_find_map(rt_ptr(object->name)))
+			missed->found = true;
+	}
+	return 1;
+}
+
+bool coming_was_missed(const struct rt_patch *patch)
+{
+	struct missed missed = { .patch = patch };
+
+	dl_iterate_phdr(look_for_awaited, &missed);
+	return missed.found;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* Gates, originals and jumps for a library that comes. */
+#include "place.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "code_area.h"
+
+static struct rt_state *const state = &upatch_runtime_state;
+
+/* --- Planning --------------------------------------------------------- */
+
+static int fail(char *text, size_t size, const struct upatch_error *err)
+{
+	snprintf(text, size, "%s", err->message);
+	return err->code == UPATCH_ERROR_NO_MEMORY ? -ENOMEM : -ENOEXEC;
+}
+
+static int check_parts(const struct upatch_func *wanted, struct link_map *map,
+		       struct placement_func *func, char *text, size_t size)
+{
+	struct upatch_error err;
+
+	for (uint32_t i = 0; i < func->symbol.piece_count; i++) {
+		const struct rt_range *piece = &func->symbol.pieces[i];
+		const struct arch_part part = {
+			.name = wanted->old_name,
+			.code = rt_ptr(piece->start),
+			.len = piece->end - piece->start,
+			.addr = piece->start,
+		};
+
+		if (!object_has_addr(map, piece->start) ||
+		    !object_has_addr(map, piece->end - 1))
+			continue;
+		if (arch_entry_check_part(wanted->old_name, &func->entry, &part,
+					  &err))
+			return fail(text, size, &err);
+	}
+	return 0;
+}
+
+/*
+ * A shield takes an analysis of the code that only a controller can make.
+ * Callers of what the dynamic linker may bind elsewhere rely on the calling
+ * convention alone.
+ */
+static int plan_func(const struct upatch_func *wanted, struct link_map *map,
+		     struct placement_func *func, char *text, size_t size)
+{
+	struct upatch_error err;
+	int ret = object_symbols_find(map, wanted->old_name, wanted->old_sympos,
+				      true, &func->symbol, text, size);
+
+	if (ret)
+		return ret;
+	if (!object_symbol_is_interposable(map, &func->symbol)) {
+		snprintf(
+			text, size,
+			"'%s' is not exported, so its callers may rely on registers that it leaves alone; apply the patch while the library is loaded",
+			wanted->old_name);
+		return -ENOEXEC;
+	}
+	if (arch_entry_analyze(wanted->old_name, rt_ptr(func->symbol.addr),
+			       func->symbol.size, func->symbol.addr,
+			       &func->entry, &err))
+		return fail(text, size, &err);
+	return check_parts(wanted, map, func, text, size);
+}
+
+int place_plan(const struct rt_object *object, struct link_map *map,
+	       struct placement *ret_placement, char *text, size_t size)
+{
+	const struct upatch_object *author = rt_ptr(object->author);
+	struct placement placement = {
+		.funcs = calloc(object->func_count + 1,
+				sizeof(*placement.funcs)),
+	};
+
+	if (!placement.funcs) {
+		snprintf(text, size, "out of memory");
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < object->func_count; i++) {
+		int ret = plan_func(&author->funcs[i], map, &placement.funcs[i],
+				    text, size);
+
+		if (ret) {
+			place_free(&placement);
+			return ret;
+		}
+	}
+	*ret_placement = placement;
+	return 0;
+}
+
+void place_free(struct placement *placement)
+{
+	free(placement->funcs);
+	placement->funcs = NULL;
+}
+
+/* --- Installing ------------------------------------------------------- */
+
+static struct arch_gate describe_gate(const struct code_piece *piece)
+{
+	return (struct arch_gate){
+		.code = piece->code,
+		.slot = piece->data + offsetof(struct rt_gate_words, slot),
+		.source = piece->data + offsetof(struct rt_gate_words, source),
+		.destination = piece->data +
+			       offsetof(struct rt_gate_words, destination),
+		.transition =
+			piece->head + offsetof(struct rt_area_head, transition),
+		.moved_offset = (int32_t)state->thread_offset,
+		.self_move =
+			piece->head + offsetof(struct rt_area_head, self_move),
+	};
+}
+
+static int write_gate(const struct code_piece *piece, uint8_t *code, size_t len,
+		      struct upatch_error *err)
+{
+	const struct arch_gate gate = describe_gate(piece);
+	struct rt_gate_words *words = rt_ptr(piece->data);
+
+	if (arch_emit_gate(&gate, code, err))
+		return -ENOEXEC;
+	words->decide = arch_gate_decide(&gate);
+	return code_area_write(piece->code, code, len);
+}
+
+static int write_site(const struct placement_func *func, struct rt_site *site,
+		      char *text, size_t size)
+{
+	uint8_t code[ARCH_GATE_LEN + ARCH_ORIGINAL_MAX];
+	struct arch_twin twins[ARCH_TWINS_MAX];
+	struct upatch_error err = { .message = "cannot write the gate" };
+	struct code_piece piece;
+	size_t len, count;
+	int ret = code_area_take(func->symbol.addr, sizeof(code),
+				 sizeof(struct rt_gate_words), &piece);
+
+	if (ret) {
+		snprintf(text, size, "no room for a gate near the library");
+		return ret;
+	}
+	memset(code, 0xcc, sizeof(code));
+	site->code = piece.code;
+	site->code_len = sizeof(code);
+	site->original = piece.code + ARCH_GATE_LEN;
+	site->words = piece.data;
+	if (arch_emit_original(&func->entry, site->original,
+			       code + ARCH_GATE_LEN, ARCH_ORIGINAL_MAX, &len,
+			       twins, &count, &err))
+		return fail(text, size, &err);
+	for (size_t i = 0; i < count; i++) {
+		site->twins[i].from = twins[i].from;
+		site->twins[i].to = twins[i].to;
+	}
+	site->twin_count = (uint8_t)count;
+	ret = write_gate(&piece, code, sizeof(code), &err);
+	return ret ? fail(text, size, &err) : 0;
+}
+
+static void fill_site(const struct placement_func *func, struct rt_site *site)
+{
+	site->addr = func->symbol.addr;
+	site->jump_offset = func->entry.jump_offset;
+	site->moved_end = func->entry.moved_end;
+	memcpy(site->bytes, func->entry.bytes, sizeof(site->bytes));
+	site->ranges[0].start = func->symbol.addr;
+	site->ranges[0].end = func->symbol.addr + func->symbol.size;
+	site->range_count = 1;
+	for (uint32_t i = 0;
+	     i < func->symbol.piece_count && site->range_count < RT_RANGES; i++)
+		site->ranges[site->range_count++] = func->symbol.pieces[i];
+}
+
+static int get_site(const struct placement_func *func,
+		    struct rt_site **ret_site, char *text, size_t size)
+{
+	struct rt_site *known = site_find(func->symbol.addr);
+	struct rt_site site = { .addr = 0 };
+	int ret;
+
+	if (known && known->state == RT_SITE_INSTALLED) {
+		*ret_site = known;
+		return 0;
+	}
+	fill_site(func, &site);
+	ret = write_site(func, &site, text, size);
+	return ret ? ret : site_register(&site, ret_site);
+}
+
+static int write_orig_gate(struct rt_func *func, char *text, size_t size)
+{
+	struct upatch_error err = { .message = "cannot write the gate" };
+	uint8_t code[ARCH_GATE_LEN];
+	struct code_piece piece;
+	int ret = code_area_take(func->old_addr, sizeof(code),
+				 sizeof(struct rt_gate_words), &piece);
+
+	if (ret) {
+		snprintf(text, size, "no room for a gate near the library");
+		return ret;
+	}
+	func->code = piece.code;
+	func->code_len = sizeof(code);
+	func->data = piece.data;
+	func->data_len = sizeof(struct rt_gate_words);
+	func->orig_gate = piece.code;
+	func->orig_words = piece.data;
+	ret = write_gate(&piece, code, sizeof(code), &err);
+	return ret ? fail(text, size, &err) : 0;
+}
+
+static int install_func(const struct upatch_func *wanted,
+			const struct placement_func *planned,
+			struct rt_func *func, char *text, size_t size)
+{
+	struct rt_site *site;
+	int ret = get_site(planned, &site, text, size);
+
+	if (ret)
+		return ret;
+	func->old_addr = planned->symbol.addr;
+	func->old_size = planned->symbol.size;
+	func->sympos = planned->symbol.sympos;
+	func->entry = func->new_addr;
+	func->flags &= ~RT_FUNC_SHIELDED;
+	if (wanted->orig_func) {
+		ret = write_orig_gate(func, text, size);
+		if (ret)
+			return ret;
+		*wanted->orig_func = rt_ptr(func->orig_gate);
+	}
+	func->site = rt_addr(site);
+	func->below = site->top;
+	site->top = rt_addr(func);
+	return 0;
+}
+
+int place_install(struct rt_patch *patch, struct rt_object *object,
+		  const struct placement *placement, char *text, size_t size)
+{
+	const struct upatch_object *author = rt_ptr(object->author);
+
+	for (uint32_t i = 0; i < object->func_count; i++) {
+		struct rt_func *func = &patch_funcs(object)[i];
+		int ret = install_func(&author->funcs[i], &placement->funcs[i],
+				       func, text, size);
+
+		if (ret)
+			return ret;
+		/* Set by the controller from the patch's own symbols. */
+		if (!func->range_count) {
+			func->ranges[0] = patch->text;
+			func->range_count = 1;
+		}
+	}
+	return 0;
+}
+
+int place_write_jumps(struct rt_object *object)
+{
+	for (uint32_t i = 0; i < object->func_count; i++) {
+		struct rt_site *site = rt_ptr(patch_funcs(object)[i].site);
+		uint8_t jump[ARCH_JUMP_LEN];
+		int ret;
+
+		if (site->state == RT_SITE_INSTALLED)
+			continue;
+		arch_emit_jump(jump, site->addr + site->jump_offset,
+			       site->code);
+		ret = code_area_write(site->addr + site->jump_offset, jump,
+				      sizeof(jump));
+		if (ret)
+			return ret;
+		site->state = RT_SITE_INSTALLED;
+	}
+	return 0;
+}
+
+/* --- Removing --------------------------------------------------------- */
+
+/* The code that the jump stands in goes with the library. */
+void place_remove(struct rt_object *object)
+{
+	for (uint32_t i = 0; i < object->func_count; i++) {
+		struct rt_func *func = &patch_funcs(object)[i];
+		struct rt_site *site = rt_ptr(func->site);
+
+		if (!site)
+			continue;
+		site_drop_func(func);
+		func->site = 0;
+		func->code = 0;
+		func->code_len = 0;
+		func->orig_gate = 0;
+		func->orig_words = 0;
+		if (!site->top)
+			site_forget(site);
+	}
+}
