@@ -9,8 +9,13 @@
 #include "examine.h"
 #include "stack_scan.h"
 
-#define STOP_TIMEOUT_NS 200000000UL
-#define RETRY_PAUSE_NS	1000000UL
+/*
+ * While one thread does not stop, in an uninterruptible sleep say, the others
+ * must not be held for long; but on a busy machine stopping takes its time.
+ */
+#define STOP_MIN_NS    10000000UL
+#define STOP_MAX_NS    200000000UL
+#define RETRY_PAUSE_NS 1000000UL
 
 struct write {
 	const struct rt_site *site;
@@ -30,6 +35,7 @@ struct barrier {
 	struct addr_range *inside;
 	struct scan_values inside_values;
 	struct examine_buffer buffer;
+	uint64_t patience_ns;
 };
 
 enum outcome {
@@ -92,7 +98,7 @@ static int prepare(struct barrier *barrier, const struct view *view,
 static bool stop_all(struct barrier *barrier, pid_t *ret_tid)
 {
 	struct tracer *tracer = barrier->tracer;
-	uint64_t deadline = tracer_now_ns() + STOP_TIMEOUT_NS;
+	uint64_t deadline = tracer_now_ns() + barrier->patience_ns;
 	size_t running;
 
 	for (size_t i = 0; i < tracer->count; i++)
@@ -324,6 +330,8 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 			break;
 		tracer_serve(barrier->tracer, tracer_now_ns() + pause_ns);
 		pause_ns *= 2;
+		if (barrier->patience_ns < STOP_MAX_NS)
+			barrier->patience_ns *= 2;
 	}
 	if (err)
 		*err = problem;
@@ -339,6 +347,7 @@ int barrier_run(struct process *process, struct tracer *tracer,
 		.process = process,
 		.tracer = tracer,
 		.action = action,
+		.patience_ns = STOP_MIN_NS,
 	};
 	uint64_t ns = 0;
 	int ret = prepare(&barrier, view, err);
