@@ -4,15 +4,7 @@
 #define UPATCH_SYMBOL_FILE_H
 
 #include "elf_file.h"
-#include "symbol_index.h"
-
-/* The best table that was found; .dynsym is always read as well. */
-enum symbol_origin {
-	SYMBOL_ORIGIN_DYNAMIC,	 /* .dynsym alone: exported symbols */
-	SYMBOL_ORIGIN_MINIDEBUG, /* .gnu_debugdata: functions */
-	SYMBOL_ORIGIN_DEBUG,	 /* .symtab of a separate debug file */
-	SYMBOL_ORIGIN_FULL	 /* .symtab of the file */
-};
+#include "symbols.h"
 
 /*
  * Fills `index`, which has been initialized, in this order: the best table,

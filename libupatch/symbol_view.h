@@ -5,6 +5,12 @@
 
 #include "symbols.h"
 
+/*
+ * An empty table, whose index has been initialized; NULL: out of memory.
+ * Release with symbols_close.
+ */
+struct symbol_table *symbols_new(const char *name, upatch_addr_t bias);
+
 /* An entry of the table's index as it is in the process. */
 void symbol_view(const struct symbol_table *table, uint32_t number,
 		 struct symbol *ret_symbol);

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening a table of symbols, and going from addresses to names. */
+/* Tables of symbols, and the way from addresses to names. */
 #include "symbols.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "module_file.h"
-#include "symbol_memory.h"
 #include "symbol_view.h"
 
-static int report_no_memory(const char *name, struct upatch_error *err)
-{
-	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-			 "cannot read the symbols of '%s': out of memory",
-			 name);
-}
-
-static struct symbol_table *new_table(const char *name, upatch_addr_t bias)
+struct symbol_table *symbols_new(const char *name, upatch_addr_t bias)
 {
 	struct symbol_table *table = calloc(1, sizeof(*table));
 
@@ -42,71 +33,6 @@ void symbols_close(struct symbol_table *table)
 	free(table->index);
 	free(table->name);
 	free(table);
-}
-
-static bool read_module(const struct module *module, const struct maps *maps,
-			const struct memory *memory, struct symbol_table *table)
-{
-	struct module_file file;
-	bool done = true;
-
-	if (module_file_open(module, maps, memory, &file)) {
-		done = symbol_file_read(&file.file, file.root_fd, file.path,
-					table->index, &table->origin);
-		module_file_close(&file);
-	}
-	if (done && table->index->count == 0) {
-		symbol_index_fini(table->index);
-		table->origin = SYMBOL_ORIGIN_DYNAMIC;
-		done = symbol_memory_read(memory, module, table->index);
-	}
-	return done && symbol_index_finish(table->index);
-}
-
-int symbols_open(const struct module *module, const struct maps *maps,
-		 const struct memory *memory, struct symbol_table **ret_table,
-		 struct upatch_error *err)
-{
-	const char *name = module->soname && !module->is_main ? module->soname
-							      : module->path;
-	struct symbol_table *table = new_table(name, module->bias);
-
-	if (!table || !read_module(module, maps, memory, table)) {
-		symbols_close(table);
-		return report_no_memory(name, err);
-	}
-	*ret_table = table;
-	return 0;
-}
-
-int symbols_open_file(const char *path, struct symbol_table **ret_table,
-		      struct upatch_error *err)
-{
-	struct symbol_table *table;
-	struct elf_file file;
-	char *real_path;
-	bool done;
-	int ret;
-
-	ret = elf_file_open(ELF_FILE_OWN_ROOT, path, &file, err);
-	if (ret < 0)
-		return ret;
-	/* Debug files are looked up by the absolute path. */
-	real_path = realpath(path, NULL);
-	table = new_table(path, 0);
-	done = table &&
-	       symbol_file_read(&file, ELF_FILE_OWN_ROOT,
-				real_path ? real_path : path, table->index,
-				&table->origin) &&
-	       symbol_index_finish(table->index);
-	free(real_path);
-	elf_file_close(&file);
-	if (!done) {
-		symbols_close(table);
-		return report_no_memory(path, err);
-	}
-	*ret_table = table;
-	return 0;
 }
 
 bool symbols_has_static(const struct symbol_table *table)

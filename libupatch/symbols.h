@@ -11,11 +11,19 @@
 
 #include "addr.h"
 #include "error.h"
-#include "maps.h"
-#include "memory.h"
-#include "modules.h"
-#include "symbol_file.h"
 #include "symbol_index.h"
+
+struct maps;
+struct memory;
+struct module;
+
+/* The best table that was found; .dynsym is always read as well. */
+enum symbol_origin {
+	SYMBOL_ORIGIN_DYNAMIC,	 /* .dynsym alone: exported symbols */
+	SYMBOL_ORIGIN_MINIDEBUG, /* .gnu_debugdata: functions */
+	SYMBOL_ORIGIN_DEBUG,	 /* .symtab of a separate debug file */
+	SYMBOL_ORIGIN_FULL	 /* .symtab of the file */
+};
 
 struct symbol_table {
 	/* bias-free, and the same for every process that runs the file */
