@@ -2,7 +2,6 @@
 /* The dynamic section of a module, in the target's memory (elf(5)). */
 #include "dynamic.h"
 
-#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,45 +180,89 @@ size_t dynamic_count_symbols(const struct memory *memory,
 	return 0;
 }
 
-static upatch_addr_t find_in_tables(const struct dynamic_place *place,
-				    const Elf64_Sym *symbols, size_t count,
-				    const char *strings, size_t strings_len,
-				    const char *name)
+bool dynamic_symbols_read(const struct memory *memory,
+			  const struct dynamic_place *place,
+			  struct dynamic_symbols *ret_symbols)
 {
-	size_t name_size = strlen(name) + 1;
+	struct dynamic_symbols symbols = { .bias = place->bias };
+	struct dynamic dynamic;
 
-	for (size_t i = 0; i < count; i++) {
-		if (symbols[i].st_shndx == SHN_UNDEF ||
-		    symbols[i].st_name >= strings_len ||
-		    strings_len - symbols[i].st_name < name_size)
-			continue;
-		if (memcmp(strings + symbols[i].st_name, name, name_size) == 0)
-			return symbols[i].st_value + place->bias;
+	if (!dynamic_read(memory, place, &dynamic))
+		return false;
+	symbols.count = dynamic_count_symbols(memory, place, &dynamic);
+	symbols.symbols = dynamic_copy(memory, place, dynamic.symtab,
+				       symbols.count * sizeof(Elf64_Sym));
+	symbols.strings_len = dynamic.strtab_len;
+	symbols.strings =
+		dynamic_copy(memory, place, dynamic.strtab, dynamic.strtab_len);
+	if (!symbols.symbols || !symbols.strings ||
+	    symbols.strings[symbols.strings_len - 1] != '\0') {
+		dynamic_symbols_free(&symbols);
+		return false;
+	}
+	*ret_symbols = symbols;
+	return true;
+}
+
+void dynamic_symbols_free(struct dynamic_symbols *symbols)
+{
+	free(symbols->symbols);
+	free(symbols->strings);
+	*symbols = (struct dynamic_symbols){ 0 };
+}
+
+static const char *name_of(const struct dynamic_symbols *symbols,
+			   const Elf64_Sym *symbol)
+{
+	if (symbol->st_shndx == SHN_UNDEF ||
+	    symbol->st_name >= symbols->strings_len)
+		return NULL;
+	return symbols->strings + symbol->st_name;
+}
+
+upatch_addr_t dynamic_symbols_find(const struct dynamic_symbols *symbols,
+				   const char *wanted)
+{
+	for (size_t i = 0; i < symbols->count; i++) {
+		const Elf64_Sym *symbol = &symbols->symbols[i];
+		const char *name = name_of(symbols, symbol);
+
+		if (name && !strcmp(name, wanted))
+			return symbol->st_value + symbols->bias;
 	}
 	return 0;
+}
+
+const char *dynamic_symbols_at(const struct dynamic_symbols *symbols,
+			       upatch_addr_t addr, upatch_addr_t *ret_start)
+{
+	for (size_t i = 0; i < symbols->count; i++) {
+		const Elf64_Sym *symbol = &symbols->symbols[i];
+		upatch_addr_t start = symbol->st_value + symbols->bias;
+		const char *name;
+
+		if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
+		    addr < start || addr - start >= symbol->st_size)
+			continue;
+		name = name_of(symbols, symbol);
+		if (!name)
+			continue;
+		*ret_start = start;
+		return name;
+	}
+	return NULL;
 }
 
 upatch_addr_t dynamic_find_symbol(const struct memory *memory,
 				  const struct dynamic_place *place,
 				  const char *name)
 {
-	upatch_addr_t found = 0;
-	struct dynamic dynamic;
-	Elf64_Sym *symbols;
-	char *strings;
-	size_t count;
+	struct dynamic_symbols symbols;
+	upatch_addr_t found;
 
-	if (!dynamic_read(memory, place, &dynamic))
+	if (!dynamic_symbols_read(memory, place, &symbols))
 		return 0;
-	count = dynamic_count_symbols(memory, place, &dynamic);
-	symbols = dynamic_copy(memory, place, dynamic.symtab,
-			       count * sizeof(*symbols));
-	strings =
-		dynamic_copy(memory, place, dynamic.strtab, dynamic.strtab_len);
-	if (symbols && strings)
-		found = find_in_tables(place, symbols, count, strings,
-				       dynamic.strtab_len, name);
-	free(strings);
-	free(symbols);
+	found = dynamic_symbols_find(&symbols, name);
+	dynamic_symbols_free(&symbols);
 	return found;
 }

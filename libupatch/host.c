@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "dynamic.h"
 #include "examine.h"
 #include "host_rule.h"
 #include "tasks.h"
@@ -15,10 +16,16 @@
 #define ROUND_PAUSE_NS	   1000000UL
 #define ROUND_PAUSE_MAX_NS 20000000UL
 
+struct exports {
+	bool is_read;
+	struct dynamic_symbols symbols;
+};
+
 struct search {
 	struct process *process;
 	struct tracer *tracer;
 	struct examine_buffer buffer;
+	struct exports *exports; /* beside the process's modules */
 	bool main_has_allocator;
 	/* of the last thread that was refused, for the message */
 	pid_t refused_tid;
@@ -40,11 +47,60 @@ static bool is_libc_name(const char *soname)
 	return false;
 }
 
-static bool defines_allocator(const struct process *process,
+static const struct dynamic_symbols *exports_of(const struct search *search,
+						const struct module *module)
+{
+	const struct process *process = search->process;
+	struct exports *exports =
+		&search->exports[module - process->modules.modules];
+	const struct dynamic_place place = {
+		.dynamic = module->dynamic,
+		.bias = module->bias,
+		.start = module->start,
+		.end = module->end,
+	};
+
+	if (!exports->is_read)
+		(void)dynamic_symbols_read(&process->memory, &place,
+					   &exports->symbols);
+	exports->is_read = true;
+	return &exports->symbols;
+}
+
+/* What every thread is judged by, before the first one is stopped. */
+static int read_exports(struct search *search, struct upatch_error *err)
+{
+	const struct modules *modules = &search->process->modules;
+
+	search->exports = calloc(modules->count, sizeof(*search->exports));
+	if (!search->exports)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	for (size_t i = 0; i < modules->count; i++) {
+		const struct module *module = &modules->modules[i];
+
+		if (module->soname && is_libc_name(module->soname))
+			(void)exports_of(search, module);
+	}
+	return 0;
+}
+
+static void search_fini(struct search *search)
+{
+	for (size_t i = 0;
+	     search->exports && i < search->process->modules.count; i++)
+		dynamic_symbols_free(&search->exports[i].symbols);
+	free(search->exports);
+	examine_buffer_free(&search->buffer);
+}
+
+static bool defines_allocator(const struct search *search,
 			      const struct module *module)
 {
-	return process_exported(process, module, "malloc") ||
-	       process_exported(process, module, "free");
+	const struct dynamic_symbols *exports = exports_of(search, module);
+
+	return dynamic_symbols_find(exports, "malloc") ||
+	       dynamic_symbols_find(exports, "free");
 }
 
 static enum host_module module_of(void *user, upatch_addr_t addr)
@@ -63,27 +119,24 @@ static enum host_module module_of(void *user, upatch_addr_t addr)
 		return HOST_MODULE_LIBC;
 	if (module->soname && !strncmp(module->soname, "ld-linux", 8))
 		return HOST_MODULE_LOADER;
-	return defines_allocator(search->process, module)
-		       ? HOST_MODULE_ALLOCATOR
-		       : HOST_MODULE_OTHER;
+	return defines_allocator(search, module) ? HOST_MODULE_ALLOCATOR
+						 : HOST_MODULE_OTHER;
 }
 
 static bool symbol_of(void *user, upatch_addr_t addr, const char **ret_name,
 		      upatch_addr_t *ret_start)
 {
-	struct search *search = user;
+	const struct search *search = user;
 	const struct module *module =
 		modules_find_addr(&search->process->modules, addr);
-	struct symbol_table *table;
-	struct symbol symbol;
+	const char *name = NULL;
 
-	if (!module || process_symbols(search->process, module, &table, NULL) ||
-	    !symbols_at(table, addr, &symbol) || !symbol.is_global ||
-	    addr >= symbol.addr + symbol.size)
-		return false;
-	*ret_name = symbol.name;
-	*ret_start = symbol.addr;
-	return true;
+	if (module)
+		name = dynamic_symbols_at(exports_of(search, module), addr,
+					  ret_start);
+	if (name)
+		*ret_name = name;
+	return name;
 }
 
 static upatch_addr_t exported_of(void *user, const char *name)
@@ -96,7 +149,8 @@ static upatch_addr_t exported_of(void *user, const char *name)
 		const struct module *module = &modules->modules[i];
 
 		if (module->soname && is_libc_name(module->soname))
-			addr = process_exported(search->process, module, name);
+			addr = dynamic_symbols_find(exports_of(search, module),
+						    name);
 	}
 	return addr;
 }
@@ -276,10 +330,12 @@ int host_find(struct process *process, struct tracer *tracer,
 	uint64_t pause_ns = ROUND_PAUSE_NS;
 	int ret = process_prepare_unwind(process, err);
 
+	if (!ret)
+		ret = read_exports(&search, err);
 	if (ret)
 		return ret;
 	search.main_has_allocator =
-		defines_allocator(process, &process->modules.modules[0]);
+		defines_allocator(&search, &process->modules.modules[0]);
 	for (;;) {
 		ret = try_round(&search, deadline_ns, ret_thread, err);
 		if (ret || *ret_thread)
@@ -292,6 +348,6 @@ int host_find(struct process *process, struct tracer *tracer,
 		if (pause_ns < ROUND_PAUSE_MAX_NS)
 			pause_ns *= 2;
 	}
-	examine_buffer_free(&search.buffer);
+	search_fini(&search);
 	return ret;
 }
