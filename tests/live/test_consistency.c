@@ -8,7 +8,9 @@
 #include "upatchctl.h"
 #include "victim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -64,6 +66,53 @@ Test(consistency, no_call_sees_a_mix)
 	victim_stop(&victim);
 }
 
+/* Longer than entering the process takes, shorter than the sitting thread. */
+#define SHORT_TIMEOUT "0.15"
+#define PAUSE_MS      "400"
+
+/* True: done; false: turned around. */
+static bool try_shortly(const char *command, const char *target,
+			const char *operand)
+{
+	struct run run =
+		UPATCHCTL(command, "--timeout", SHORT_TIMEOUT, target, operand);
+	bool is_done = run.exit_status == EXIT_DONE;
+
+	if (!is_done && run.exit_status != EXIT_TIMED_OUT)
+		cr_fatal("%s: exit status %d: %s", command, run.exit_status,
+			 run.err);
+	run_free(&run);
+	return is_done;
+}
+
+/* The busy threads have moved, mostly by themselves, and have to go back. */
+Test(consistency, no_call_sees_a_mix_when_turned_around)
+{
+	struct tally tally = { 0 };
+	unsigned int done = 0, reversed = 0;
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "pair", THREADS, PAUSE_MS);
+	for (unsigned int i = 0; i < cycle_count(40); i++) {
+		bool is_done =
+			done % 2 ? try_shortly("revert", victim.target, "pair")
+				 : try_shortly("apply", victim.target,
+					       path_of_patch("pair"));
+
+		done += is_done;
+		reversed += !is_done;
+		add_report(&victim, &tally);
+		if (tally.mixes != 0)
+			cr_fatal("%ld calls saw a mix", tally.mixes);
+	}
+	cr_log_info("%u done, %u turned around", done, reversed);
+	cr_assert(done > 0);
+	cr_assert(reversed > 0);
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
 /* What `immediate` gives up is what the test above looks for. */
 Test(consistency, mixes_are_seen_without_the_stack_check)
 {
@@ -84,17 +133,17 @@ Test(consistency, mixes_are_seen_without_the_stack_check)
 	victim_stop(&victim);
 }
 
-/* A build with the check compiled out; where it is comes from outside. */
+/* As the first test, with an upatchctl that looks for nothing on the stacks. */
 Test(consistency, mixes_are_seen_in_a_build_without_the_stack_check)
 {
-	const char *upatchctl = getenv("UPATCHCTL_NO_STACK_CHECK");
 	struct tally tally = { 0 };
 	struct victim victim;
 
 	require_ptrace();
-	if (upatchctl == NULL)
-		cr_skip("UPATCHCTL_NO_STACK_CHECK names no such build");
-	setenv("UPATCHCTL", upatchctl, 1);
+	if (access(path_of_unchecked_upatchctl(), X_OK) != 0)
+		cr_skip("there is no upatchctl without the stack check");
+	setenv("UPATCHCTL", path_of_unchecked_upatchctl(), 1);
+	setenv("UPATCH_RUNTIME", path_of_runtime(), 1);
 	VICTIM_START(&victim, "pair", THREADS);
 	run_cycles(&victim, cycle_count(100), &tally);
 	cr_assert(tally.mixes > 0);

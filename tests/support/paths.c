@@ -33,6 +33,16 @@ const char *path_of_upatchctl(void)
 	return setting("UPATCHCTL", BUILT_UPATCHCTL);
 }
 
+const char *path_of_unchecked_upatchctl(void)
+{
+	return setting("UPATCHCTL_UNCHECKED", BUILT_UNCHECKED);
+}
+
+const char *path_of_runtime(void)
+{
+	return setting("UPATCH_RUNTIME", BUILT_RUNTIME);
+}
+
 const char *path_of_victim(const char *name)
 {
 	return join(setting("UPATCH_VICTIMS", BUILT_VICTIMS), name, "");

@@ -8,6 +8,12 @@
 
 /* The last eight strings are valid. */
 const char *path_of_upatchctl(void);
+/*
+ * One whose stack check looks for nothing, UPATCHCTL_UNCHECKED.  It is told
+ * where the runtime is by UPATCH_RUNTIME, preset: path_of_runtime().
+ */
+const char *path_of_unchecked_upatchctl(void);
+const char *path_of_runtime(void);
 const char *path_of_victim(const char *name);
 /* `name` without ".so". */
 const char *path_of_patch(const char *name);

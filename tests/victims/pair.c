@@ -2,7 +2,8 @@
 /*
  * outer() calls first() and second() and waits between them; the three belong
  * together, old or new.  Threads count the calls in which they do not agree.
- * usage: pair N
+ * usage: pair N [PAUSE_MS]
+ * With PAUSE_MS one more thread waits so long in the middle of every call.
  * report: calls of the slowest thread and mixes of all, since the last one.
  */
 #include "victim.h"
@@ -17,6 +18,8 @@
 /* Each function's version, as the call found it. */
 struct versions {
 	int outer, first, second;
+	/* in the middle of outer(), old or new */
+	void (*pause)(void);
 };
 
 static atomic_bool stopping;
@@ -37,21 +40,34 @@ static REPLACED void outer(struct versions *versions)
 {
 	versions->outer = 1;
 	versions->first = first();
-	sched_yield();
+	versions->pause();
 	versions->second = second();
 }
 
 struct caller {
 	pthread_t thread;
+	void (*pause)(void);
 	atomic_ulong call_count, old_count, new_count, mix_count;
 };
+
+static unsigned int pause_us;
+
+static void yield(void)
+{
+	sched_yield();
+}
+
+static void sit(void)
+{
+	usleep(pause_us);
+}
 
 static void *call_all_the_time(void *arg)
 {
 	struct caller *caller = arg;
 
 	while (!stopping) {
-		struct versions versions;
+		struct versions versions = { .pause = caller->pause };
 
 		outer(&versions);
 		caller->call_count++;
@@ -92,10 +108,16 @@ int main(int argc, char **argv)
 	char command[64];
 
 	victim_init();
-	if (argc != 2)
-		victim_die("usage: pair N");
+	if (argc < 2)
+		victim_die("usage: pair N [PAUSE_MS]");
 	count = (unsigned int)strtoul(argv[1], NULL, 10);
-	callers = calloc(count, sizeof(*callers));
+	callers = calloc(count + 1, sizeof(*callers));
+	for (unsigned int i = 0; i < count; i++)
+		callers[i].pause = yield;
+	if (argc > 2) {
+		pause_us = (unsigned int)strtoul(argv[2], NULL, 10) * 1000;
+		callers[count++].pause = sit;
+	}
 	for (unsigned int i = 0; i < count; i++) {
 		if (pthread_create(&callers[i].thread, NULL, call_all_the_time,
 				   &callers[i]) != 0)
