@@ -42,6 +42,19 @@ build_patch() # SOURCE NAME
 	${CC:-cc} -shared -fPIC -O2 "$1" $(patch_flags) -o "$work/$2"
 }
 
+# A port that nobody listens on; two sessions can run at once.
+free_port()
+{
+	local port
+	for _ in {1..100}; do
+		port=$((20000 + RANDOM % 12000))
+		(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue
+		printf '%s\n' "$port"
+		return
+	done
+	fail "no port is free"
+}
+
 start() # NAME ARGUMENT...
 {
 	mkfifo "$work/lines"
