@@ -38,7 +38,18 @@ struct shadow_table {
 	_Atomic(shadow_array_t) spares[SHADOW_SPARES_MAX];
 };
 
-struct shadow_key shadow_table_key(const void *obj, unsigned long id);
+/* Two rounds of multiplying and folding: each bit of both depends on all. */
+static inline struct shadow_key shadow_table_key(const void *obj,
+						 unsigned long id)
+{
+	const uint64_t factor = 0xd6e8feb86659fd93;
+	uint64_t hash = (uintptr_t)obj ^ (id * 0x9e3779b97f4a7c15);
+
+	hash = (hash ^ (hash >> 32)) * factor;
+	hash = (hash ^ (hash >> 32)) * factor;
+	hash ^= hash >> 32;
+	return (struct shadow_key){ obj, id, hash };
+}
 
 /*
  * For readers, at any time, also in signal handlers: the value that was there
