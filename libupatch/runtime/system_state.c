@@ -57,21 +57,6 @@ static size_t list_previous(const struct rt_patch *moving,
 	return count;
 }
 
-int system_state_open(const struct rt_patch *moving)
-{
-	size_t count = list_previous(moving, NULL);
-	struct previous *all;
-
-	if (!count)
-		return 0;
-	all = calloc(1, sizeof(*all) + count * sizeof(all->entries[0]));
-	if (!all)
-		return -ENOMEM;
-	all->count = list_previous(moving, all->entries);
-	atomic_store(&previous, all);
-	return 0;
-}
-
 /*
  * Who reads, counts first and looks at `previous` then: when nobody is counted
  * after it was taken away, nobody has it.  In a child that was forked from
@@ -92,6 +77,23 @@ void system_state_close(void)
 		retired = all->next_retired;
 		free(all);
 	}
+}
+
+int system_state_open(const struct rt_patch *moving)
+{
+	size_t count = list_previous(moving, NULL);
+	struct previous *all;
+
+	/* A child that was forked during a transition's callbacks has some. */
+	system_state_close();
+	if (!count)
+		return 0;
+	all = calloc(1, sizeof(*all) + count * sizeof(all->entries[0]));
+	if (!all)
+		return -ENOMEM;
+	all->count = list_previous(moving, all->entries);
+	atomic_store(&previous, all);
+	return 0;
 }
 
 static struct upatch_state *find_newest(const struct previous *all,
