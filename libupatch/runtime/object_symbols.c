@@ -89,8 +89,8 @@ static bool open_debug_file(const struct object_image *image,
 
 	if (!object_image_build_id(image, wanted) || strlen(wanted) < 4)
 		return false;
-	snprintf(path, sizeof(path), DEBUG_ROOT "/%.2s/%s.debug", wanted,
-		 wanted + 2);
+	(void)snprintf(path, sizeof(path), DEBUG_ROOT "/%.2s/%s.debug", wanted,
+		       wanted + 2);
 	if (!object_file_open(path, &file))
 		return false;
 	if (object_file_section(&file, SHT_SYMTAB) &&

@@ -661,12 +661,13 @@ Test(object_symbols, errno_and_descriptors_are_left_alone)
 	cr_expect(eq(sz, count_fds(), before));
 }
 
+static struct link_map *program;
 static bool was_called;
 
 /* Called with the loader's lock held. */
 static void look_from_inside(const char *soname)
 {
-	struct link_map *map = _r_debug.r_map;
+	struct link_map *map = program;
 
 	while (map && !object_matches(map, soname))
 		map = map->l_next;
@@ -679,6 +680,7 @@ Test(object_symbols, are_found_from_inside_of_dlopen)
 {
 	char hook[32];
 
+	program = dlopen(NULL, RTLD_NOW);
 	snprintf(hook, sizeof(hook), "%p", (void *)(uintptr_t)look_from_inside);
 	setenv("HOOK", hook, 1);
 	scratch_write("inside.c",

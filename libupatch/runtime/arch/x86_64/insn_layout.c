@@ -37,36 +37,36 @@ struct cursor {
 
 /* clang-format off */
 #define XX 0
-#define N_ NONE
-#define M_ MODRM
+#define NN NONE
+#define MM MODRM
 #define MB (MODRM | IMM8)
 #define MZ (MODRM | IMMZ)
-#define B_ IMM8
-#define W_ IMM16
+#define BB IMM8
+#define WW IMM16
 #define WB (IMM16 | IMM8)
-#define Z_ IMMZ
-#define V_ IMMV
-#define A_ MOFFS
-#define R_ REL32
+#define ZZ IMMZ
+#define VV IMMV
+#define AA MOFFS
+#define RR REL32
 
 /* Prefixes, escapes and what VEX, EVEX and XOP begin with are not in it. */
 static const uint8_t one_byte_forms[256] = {
-	/* 00 */ M_,M_,M_,M_,B_,Z_,XX,XX, M_,M_,M_,M_,B_,Z_,XX,XX,
-	/* 10 */ M_,M_,M_,M_,B_,Z_,XX,XX, M_,M_,M_,M_,B_,Z_,XX,XX,
-	/* 20 */ M_,M_,M_,M_,B_,Z_,XX,XX, M_,M_,M_,M_,B_,Z_,XX,XX,
-	/* 30 */ M_,M_,M_,M_,B_,Z_,XX,XX, M_,M_,M_,M_,B_,Z_,XX,XX,
+	/* 00 */ MM,MM,MM,MM,BB,ZZ,XX,XX, MM,MM,MM,MM,BB,ZZ,XX,XX,
+	/* 10 */ MM,MM,MM,MM,BB,ZZ,XX,XX, MM,MM,MM,MM,BB,ZZ,XX,XX,
+	/* 20 */ MM,MM,MM,MM,BB,ZZ,XX,XX, MM,MM,MM,MM,BB,ZZ,XX,XX,
+	/* 30 */ MM,MM,MM,MM,BB,ZZ,XX,XX, MM,MM,MM,MM,BB,ZZ,XX,XX,
 	/* 40 */ XX,XX,XX,XX,XX,XX,XX,XX, XX,XX,XX,XX,XX,XX,XX,XX,
-	/* 50 */ N_,N_,N_,N_,N_,N_,N_,N_, N_,N_,N_,N_,N_,N_,N_,N_,
-	/* 60 */ XX,XX,XX,M_,XX,XX,XX,XX, Z_,MZ,B_,MB,N_,N_,N_,N_,
-	/* 70 */ B_,B_,B_,B_,B_,B_,B_,B_, B_,B_,B_,B_,B_,B_,B_,B_,
-	/* 80 */ MB,MZ,XX,MB,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* 90 */ N_,N_,N_,N_,N_,N_,N_,N_, N_,N_,XX,N_,N_,N_,N_,N_,
-	/* a0 */ A_,A_,A_,A_,N_,N_,N_,N_, B_,Z_,N_,N_,N_,N_,N_,N_,
-	/* b0 */ B_,B_,B_,B_,B_,B_,B_,B_, V_,V_,V_,V_,V_,V_,V_,V_,
-	/* c0 */ MB,MB,W_,N_,XX,XX,MB,MZ, WB,N_,W_,N_,N_,B_,XX,N_,
-	/* d0 */ M_,M_,M_,M_,XX,XX,XX,N_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* e0 */ B_,B_,B_,B_,B_,B_,B_,B_, R_,R_,XX,B_,N_,N_,N_,N_,
-	/* f0 */ XX,N_,XX,XX,N_,N_,M_,M_, N_,N_,N_,N_,N_,N_,M_,M_,
+	/* 50 */ NN,NN,NN,NN,NN,NN,NN,NN, NN,NN,NN,NN,NN,NN,NN,NN,
+	/* 60 */ XX,XX,XX,MM,XX,XX,XX,XX, ZZ,MZ,BB,MB,NN,NN,NN,NN,
+	/* 70 */ BB,BB,BB,BB,BB,BB,BB,BB, BB,BB,BB,BB,BB,BB,BB,BB,
+	/* 80 */ MB,MZ,XX,MB,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* 90 */ NN,NN,NN,NN,NN,NN,NN,NN, NN,NN,XX,NN,NN,NN,NN,NN,
+	/* a0 */ AA,AA,AA,AA,NN,NN,NN,NN, BB,ZZ,NN,NN,NN,NN,NN,NN,
+	/* b0 */ BB,BB,BB,BB,BB,BB,BB,BB, VV,VV,VV,VV,VV,VV,VV,VV,
+	/* c0 */ MB,MB,WW,NN,XX,XX,MB,MZ, WB,NN,WW,NN,NN,BB,XX,NN,
+	/* d0 */ MM,MM,MM,MM,XX,XX,XX,NN, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* e0 */ BB,BB,BB,BB,BB,BB,BB,BB, RR,RR,XX,BB,NN,NN,NN,NN,
+	/* f0 */ XX,NN,XX,XX,NN,NN,MM,MM, NN,NN,NN,NN,NN,NN,MM,MM,
 };
 
 /*
@@ -74,36 +74,36 @@ static const uint8_t one_byte_forms[256] = {
  * do not, and the instructions of VIA.
  */
 static const uint8_t forms_0f[256] = {
-	/* 00 */ M_,M_,M_,M_,XX,N_,N_,N_, N_,N_,XX,N_,XX,M_,N_,MB,
-	/* 10 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* 20 */ M_,M_,M_,M_,XX,XX,XX,XX, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* 30 */ N_,N_,N_,N_,N_,N_,XX,N_, XX,XX,XX,XX,XX,XX,XX,XX,
-	/* 40 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* 50 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* 60 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* 70 */ MB,MB,MB,MB,M_,M_,M_,N_, M_,M_,XX,XX,M_,M_,M_,M_,
-	/* 80 */ R_,R_,R_,R_,R_,R_,R_,R_, R_,R_,R_,R_,R_,R_,R_,R_,
-	/* 90 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* a0 */ N_,N_,N_,M_,MB,M_,XX,XX, N_,N_,N_,M_,MB,M_,M_,M_,
-	/* b0 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,XX,MB,M_,M_,M_,M_,M_,
-	/* c0 */ M_,M_,MB,M_,MB,MB,MB,M_, N_,N_,N_,N_,N_,N_,N_,N_,
-	/* d0 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* e0 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,M_,
-	/* f0 */ M_,M_,M_,M_,M_,M_,M_,M_, M_,M_,M_,M_,M_,M_,M_,XX,
+	/* 00 */ MM,MM,MM,MM,XX,NN,NN,NN, NN,NN,XX,NN,XX,MM,NN,MB,
+	/* 10 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* 20 */ MM,MM,MM,MM,XX,XX,XX,XX, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* 30 */ NN,NN,NN,NN,NN,NN,XX,NN, XX,XX,XX,XX,XX,XX,XX,XX,
+	/* 40 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* 50 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* 60 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* 70 */ MB,MB,MB,MB,MM,MM,MM,NN, MM,MM,XX,XX,MM,MM,MM,MM,
+	/* 80 */ RR,RR,RR,RR,RR,RR,RR,RR, RR,RR,RR,RR,RR,RR,RR,RR,
+	/* 90 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* a0 */ NN,NN,NN,MM,MB,MM,XX,XX, NN,NN,NN,MM,MB,MM,MM,MM,
+	/* b0 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,XX,MB,MM,MM,MM,MM,MM,
+	/* c0 */ MM,MM,MB,MM,MB,MB,MB,MM, NN,NN,NN,NN,NN,NN,NN,NN,
+	/* d0 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* e0 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,MM,
+	/* f0 */ MM,MM,MM,MM,MM,MM,MM,MM, MM,MM,MM,MM,MM,MM,MM,XX,
 };
 
 #undef XX
-#undef N_
-#undef M_
+#undef NN
+#undef MM
 #undef MB
 #undef MZ
-#undef B_
-#undef W_
+#undef BB
+#undef WW
 #undef WB
-#undef Z_
-#undef V_
-#undef A_
-#undef R_
+#undef ZZ
+#undef VV
+#undef AA
+#undef RR
 
 struct opcode_range {
 	uint8_t first, last;
