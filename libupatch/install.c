@@ -66,14 +66,12 @@ static int tell_objects(struct installer *installer, struct upatch_error *err)
 			.patch = installer->patch->addr,
 			.object = i,
 		};
-		const struct module *module = plan->objects[i].module;
 		struct rt_reply reply;
 		int ret;
 
-		if (!module)
+		if (!plan->objects[i].is_loaded)
 			continue;
-		if (!module->is_main)
-			message.object_is.link_map = module->link_map;
+		message.object_is.link_map = plan->objects[i].link_map;
 		ret = request(installer, &message, &reply, "name an object",
 			      err);
 		if (ret)
@@ -482,7 +480,7 @@ static int tell_awaited(struct installer *installer, struct upatch_error *err)
 	for (uint32_t i = 0; i < plan->object_count; i++) {
 		const struct patch_object *declared = plan->objects[i].declared;
 
-		if (plan->objects[i].module)
+		if (plan->objects[i].is_loaded)
 			continue;
 		for (uint32_t j = 0; j < declared->func_count; j++) {
 			int ret = tell_awaited_func(installer, i, j,

@@ -257,7 +257,6 @@ static int plan_func(struct maker *maker, uint32_t object, uint32_t index,
 	func->object = object;
 	func->index = index;
 	func->declared = &plan->objects[object].declared->funcs[index];
-	func->module = plan->objects[object].module;
 	ret = look_at_func(maker, func, &problem);
 	if (!ret)
 		ret = check_twice(maker, func, &problem);
@@ -327,6 +326,7 @@ static int plan_contents(struct maker *maker, uint32_t index,
 }
 
 static int plan_loaded_object(struct maker *maker, uint32_t index,
+			      const struct module *module,
 			      struct upatch_error *err)
 {
 	const struct plan_object *object = &maker->plan->objects[index];
@@ -335,16 +335,14 @@ static int plan_loaded_object(struct maker *maker, uint32_t index,
 	int ret;
 
 	snprintf(place, sizeof(place), "process %d", maker->process->pid);
-	ret = check_build_id(maker, object, object->module->build_id, place,
-			     err);
+	ret = check_build_id(maker, object, module->build_id, place, err);
 	if (!ret)
-		ret = process_symbols(maker->process, object->module, &table,
-				      err);
+		ret = process_symbols(maker->process, module, &table, err);
 	if (ret)
 		return ret;
 	maker->table = table;
-	ret = object_code_open(&maker->code, &maker->process->memory,
-			       object->module, table, maker->view, err);
+	ret = object_code_open(&maker->code, &maker->process->memory, module,
+			       table, maker->view, err);
 	if (!ret)
 		ret = plan_contents(maker, index, err);
 	object_code_close(&maker->code);
@@ -355,12 +353,16 @@ static int plan_object(struct maker *maker, uint32_t index,
 		       struct upatch_error *err)
 {
 	struct plan_object *object = &maker->plan->objects[index];
+	const struct module *module;
 
 	object->declared = &maker->model->objects[index];
-	object->module = modules_find_name(&maker->process->modules,
-					   object->declared->name);
-	if (object->module)
-		return plan_loaded_object(maker, index, err);
+	module = modules_find_name(&maker->process->modules,
+				   object->declared->name);
+	if (module) {
+		object->is_loaded = true;
+		object->link_map = module->is_main ? 0 : module->link_map;
+		return plan_loaded_object(maker, index, module, err);
+	}
 	return findings_add_note(
 		       &maker->plan->findings,
 		       maker->plan->hooks.are_possible

@@ -18,7 +18,6 @@
 struct plan_func {
 	uint32_t object, index; /* in the patch */
 	const struct patch_func *declared;
-	const struct module *module;
 	struct symbol symbol;
 	struct arch_entry entry;
 	struct rt_range ranges[RT_RANGES]; /* of the original */
@@ -36,7 +35,9 @@ struct plan_symbol {
 
 struct plan_object {
 	const struct patch_object *declared;
-	const struct module *module; /* NULL: not loaded, or a file */
+	/* Of the process's own list, which is read again when it is entered. */
+	bool is_loaded;
+	upatch_addr_t link_map; /* 0: the main executable, or a file */
 };
 
 /* A function of the loader that tells of libraries (runtime/hooks.c). */

@@ -52,11 +52,18 @@ static bool is_awaited(const struct rt_object *object)
 static bool is_leaving(const struct rt_object *object)
 {
 	struct link_map *map = rt_ptr(object->link_map);
-	const char *symbol = object_first_symbol(map);
-	void *addr = symbol ? dlsym(map, symbol) : NULL;
+	struct object_image image;
+	const char *symbol;
+	void *addr;
 
+	if (!object_image_read(map, &image))
+		return true;
+	symbol = object_image_exported(&image);
+	if (!symbol)
+		return true;
+	addr = dlsym(map, symbol);
 	(void)dlerror();
-	return !symbol || !addr || !object_has_addr(map, rt_addr(addr));
+	return !addr || !object_image_has(&image, rt_addr(addr), 1);
 }
 
 static void release(struct rt_patch *patch, struct rt_object *object)
@@ -96,34 +103,38 @@ void coming_release(void)
 
 /* --- Coming ----------------------------------------------------------- */
 
-static int find_symbols(struct rt_object *object, struct link_map *map,
-			struct refusal *refusal)
+static int fill_in_symbols(const struct rt_object *object,
+			   const struct object_symbols *symbols,
+			   struct refusal *refusal)
 {
 	const struct upatch_object *author = rt_ptr(object->author);
+	struct upatch_error err;
 
 	for (uint32_t i = 0; i < object->symbol_count; i++) {
 		const struct upatch_symbol *wanted = &author->symbols[i];
-		struct object_symbol symbol;
-		int ret = object_symbols_find(map, wanted->name, wanted->sympos,
-					      false, &symbol, refusal->text,
-					      sizeof(refusal->text));
+		struct symbol symbol;
 
-		if (ret)
-			return ret;
+		if (symbols_find(symbols->table, wanted->name, wanted->sympos,
+				 SYMBOL_WANTED_ANY, &symbol, &err)) {
+			snprintf(refusal->text, sizeof(refusal->text), "%s",
+				 err.message);
+			return -ENOEXEC;
+		}
 		*wanted->addr = rt_ptr(symbol.addr);
 	}
 	return 0;
 }
 
-static int check_build_id(const struct rt_object *object, struct link_map *map,
+static int check_build_id(const struct rt_object *object,
+			  const struct object_symbols *symbols,
 			  struct refusal *refusal)
 {
 	const struct upatch_object *author = rt_ptr(object->author);
-	char found[2 * 64 + 1] = "";
+	char found[OBJECT_BUILD_ID_SIZE] = "";
 
 	if (!author->build_id)
 		return 0;
-	(void)object_build_id(map, found, sizeof(found));
+	(void)object_image_build_id(&symbols->image, found);
 	if (!strcmp(found, author->build_id))
 		return 0;
 	snprintf(refusal->text, sizeof(refusal->text),
@@ -132,17 +143,26 @@ static int check_build_id(const struct rt_object *object, struct link_map *map,
 	return -ENOEXEC;
 }
 
-/* Nothing is changed yet. */
-static int look(struct rt_object *object, struct link_map *map,
+/* Nothing of the library is changed yet. */
+static int look(const struct rt_object *object, const struct link_map *map,
 		struct placement *placement, struct refusal *refusal)
 {
-	int ret = check_build_id(object, map, refusal);
+	struct object_symbols symbols;
+	struct upatch_error err;
+	int ret;
 
+	if (object_symbols_open(map, &symbols, &err)) {
+		snprintf(refusal->text, sizeof(refusal->text), "%s",
+			 err.message);
+		return err.code == UPATCH_ERROR_NO_MEMORY ? -ENOMEM : -ENOEXEC;
+	}
+	ret = check_build_id(object, &symbols, refusal);
 	if (!ret)
-		ret = find_symbols(object, map, refusal);
+		ret = fill_in_symbols(object, &symbols, refusal);
 	if (!ret)
-		ret = place_plan(object, map, placement, refusal->text,
+		ret = place_plan(object, &symbols, placement, refusal->text,
 				 sizeof(refusal->text));
+	object_symbols_close(&symbols);
 	return ret;
 }
 
@@ -150,11 +170,12 @@ static int accept_object(struct rt_patch *patch, struct rt_object *object,
 			 struct link_map *map, struct refusal *refusal)
 {
 	struct placement placement;
-	int ret = look(object, map, &placement, refusal);
+	int ret;
 
+	object->phase = UPATCH_OBJECT_COMING;
+	ret = look(object, map, &placement, refusal);
 	if (ret)
 		return ret;
-	object->phase = UPATCH_OBJECT_COMING;
 	log_object(UPATCH_EVENT_OBJECT_COMING, patch, object, NULL);
 	ret = object_pre_patch(patch, object);
 	if (ret) {
@@ -177,7 +198,6 @@ static int accept_object(struct rt_patch *patch, struct rt_object *object,
 	place_free(&placement);
 	if (!ret && !is_in_transition(patch))
 		object_post_patch(patch, object);
-	object->phase = UPATCH_OBJECT_LIVE;
 	return ret;
 }
 
@@ -214,11 +234,15 @@ static bool accept_for_patch(struct rt_patch *patch, struct refusal *refusal)
 		if (!map)
 			continue;
 		ret = accept_object(patch, object, map, refusal);
-		if (!ret)
+		if (!ret) {
+			object->phase = UPATCH_OBJECT_LIVE;
 			continue;
+		}
 		undo_earlier(patch, map);
+		object->phase = UPATCH_OBJECT_COMING;
 		log_object(UPATCH_EVENT_OBJECT_REFUSED, patch, object,
 			   refusal->text);
+		object->phase = UPATCH_OBJECT_LIVE;
 		refusal->patch = patch;
 		refusal->error = ret < 0 ? -ret : ret;
 		snprintf(refusal->object, sizeof(refusal->object), "%s",

@@ -12,8 +12,10 @@
  */
 #include "hooks.h"
 
+#include <string.h>
+
 #include "coming.h"
-#include "object_symbols.h"
+#include "object_image.h"
 
 extern const char upatch_hook_debug_state[];
 extern const char upatch_hook_catch_exception[];
@@ -47,8 +49,9 @@ void hooks_set_original(enum rt_hook hook, rt_addr_t original)
 void hooks_set_loader(rt_addr_t r_debug, rt_addr_t signal_error)
 {
 	loader.r_debug = rt_ptr(r_debug);
-	loader.signal_error = (void (*)(int, const char *, const char *,
-					const char *))rt_ptr(signal_error);
+	/* POSIX has them alike (dlsym), ISO C does not. */
+	memcpy(&loader.signal_error, &signal_error,
+	       sizeof(loader.signal_error));
 }
 
 struct link_map *hooks_find_map(const char *name)

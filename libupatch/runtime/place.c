@@ -19,27 +19,42 @@ static int fail(char *text, size_t size, const struct upatch_error *err)
 	return err->code == UPATCH_ERROR_NO_MEMORY ? -ENOMEM : -ENOEXEC;
 }
 
-static int check_parts(const struct upatch_func *wanted, struct link_map *map,
-		       struct placement_func *func, char *text, size_t size)
+/* Pieces elsewhere can branch back into the function, too. */
+static int check_pieces(const struct upatch_func *wanted,
+			const struct object_symbols *symbols,
+			const struct symbol *symbol,
+			struct placement_func *func, struct upatch_error *err)
 {
-	struct upatch_error err;
+	struct symbol pieces[PLACEMENT_PIECES];
+	size_t count = symbols_pieces(symbols->table, symbol, pieces,
+				      PLACEMENT_PIECES);
 
-	for (uint32_t i = 0; i < func->symbol.piece_count; i++) {
-		const struct rt_range *piece = &func->symbol.pieces[i];
+	if (count > PLACEMENT_PIECES)
+		return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
+				 "'%s' is split into %zu pieces",
+				 wanted->old_name, count);
+	for (size_t i = 0; i < count; i++) {
 		const struct arch_part part = {
-			.name = wanted->old_name,
-			.code = rt_ptr(piece->start),
-			.len = piece->end - piece->start,
-			.addr = piece->start,
+			.name = pieces[i].name,
+			.code = rt_ptr(pieces[i].addr),
+			.len = pieces[i].size,
+			.addr = pieces[i].addr,
 		};
+		int ret;
 
-		if (!object_has_addr(map, piece->start) ||
-		    !object_has_addr(map, piece->end - 1))
-			continue;
-		if (arch_entry_check_part(wanted->old_name, &func->entry, &part,
-					  &err))
-			return fail(text, size, &err);
+		if (!object_image_has(&symbols->image, pieces[i].addr,
+				      pieces[i].size))
+			return error_set(err, UPATCH_ERROR_MISMATCH, 0,
+					 "'%s' is outside of the library",
+					 pieces[i].name);
+		ret = arch_entry_check_part(wanted->old_name, &func->entry,
+					    &part, err);
+		if (ret)
+			return ret;
+		func->pieces[i].start = part.addr;
+		func->pieces[i].end = part.addr + part.len;
 	}
+	func->piece_count = (uint32_t)count;
 	return 0;
 }
 
@@ -48,33 +63,40 @@ static int check_parts(const struct upatch_func *wanted, struct link_map *map,
  * Callers of what the dynamic linker may bind elsewhere rely on the calling
  * convention alone.
  */
-static int plan_func(const struct upatch_func *wanted, struct link_map *map,
-		     struct placement_func *func, char *text, size_t size)
+static int plan_func(const struct upatch_func *wanted,
+		     const struct object_symbols *symbols,
+		     struct placement_func *func, struct upatch_error *err)
 {
-	struct upatch_error err;
-	int ret = object_symbols_find(map, wanted->old_name, wanted->old_sympos,
-				      true, &func->symbol, text, size);
+	struct symbol symbol;
+	int ret = symbols_find(symbols->table, wanted->old_name,
+			       wanted->old_sympos, SYMBOL_WANTED_FUNC, &symbol,
+			       err);
 
 	if (ret)
 		return ret;
-	if (!object_symbol_is_interposable(map, &func->symbol)) {
-		snprintf(
-			text, size,
+	if (!object_image_has(&symbols->image, symbol.addr, symbol.size))
+		return error_set(err, UPATCH_ERROR_MISMATCH, 0,
+				 "'%s' is outside of the library",
+				 wanted->old_name);
+	if (!object_symbol_is_interposable(symbols, &symbol))
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
 			"'%s' is not exported, so its callers may rely on registers that it leaves alone; apply the patch while the library is loaded",
 			wanted->old_name);
-		return -ENOEXEC;
-	}
-	if (arch_entry_analyze(wanted->old_name, rt_ptr(func->symbol.addr),
-			       func->symbol.size, func->symbol.addr,
-			       &func->entry, &err))
-		return fail(text, size, &err);
-	return check_parts(wanted, map, func, text, size);
+	func->addr = symbol.addr;
+	func->size = symbol.size;
+	func->sympos = symbol.sympos ? symbol.sympos : 1;
+	ret = arch_entry_analyze(wanted->old_name, rt_ptr(symbol.addr),
+				 symbol.size, symbol.addr, &func->entry, err);
+	return ret ? ret : check_pieces(wanted, symbols, &symbol, func, err);
 }
 
-int place_plan(const struct rt_object *object, struct link_map *map,
+int place_plan(const struct rt_object *object,
+	       const struct object_symbols *symbols,
 	       struct placement *ret_placement, char *text, size_t size)
 {
 	const struct upatch_object *author = rt_ptr(object->author);
+	struct upatch_error err = { 0 };
 	struct placement placement = {
 		.funcs = calloc(object->func_count + 1,
 				sizeof(*placement.funcs)),
@@ -85,13 +107,11 @@ int place_plan(const struct rt_object *object, struct link_map *map,
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < object->func_count; i++) {
-		int ret = plan_func(&author->funcs[i], map, &placement.funcs[i],
-				    text, size);
-
-		if (ret) {
-			place_free(&placement);
-			return ret;
-		}
+		if (!plan_func(&author->funcs[i], symbols, &placement.funcs[i],
+			       &err))
+			continue;
+		place_free(&placement);
+		return fail(text, size, &err);
 	}
 	*ret_placement = placement;
 	return 0;
@@ -141,7 +161,7 @@ static int write_site(const struct placement_func *func, struct rt_site *site,
 	struct upatch_error err = { .message = "cannot write the gate" };
 	struct code_piece piece;
 	size_t len, count;
-	int ret = code_area_take(func->symbol.addr, sizeof(code),
+	int ret = code_area_take(func->addr, sizeof(code),
 				 sizeof(struct rt_gate_words), &piece);
 
 	if (ret) {
@@ -168,22 +188,22 @@ static int write_site(const struct placement_func *func, struct rt_site *site,
 
 static void fill_site(const struct placement_func *func, struct rt_site *site)
 {
-	site->addr = func->symbol.addr;
+	site->addr = func->addr;
 	site->jump_offset = func->entry.jump_offset;
 	site->moved_end = func->entry.moved_end;
 	memcpy(site->bytes, func->entry.bytes, sizeof(site->bytes));
-	site->ranges[0].start = func->symbol.addr;
-	site->ranges[0].end = func->symbol.addr + func->symbol.size;
+	site->ranges[0].start = func->addr;
+	site->ranges[0].end = func->addr + func->size;
 	site->range_count = 1;
 	for (uint32_t i = 0;
-	     i < func->symbol.piece_count && site->range_count < RT_RANGES; i++)
-		site->ranges[site->range_count++] = func->symbol.pieces[i];
+	     i < func->piece_count && site->range_count < RT_RANGES; i++)
+		site->ranges[site->range_count++] = func->pieces[i];
 }
 
 static int get_site(const struct placement_func *func,
 		    struct rt_site **ret_site, char *text, size_t size)
 {
-	struct rt_site *known = site_find(func->symbol.addr);
+	struct rt_site *known = site_find(func->addr);
 	struct rt_site site = { .addr = 0 };
 	int ret;
 
@@ -227,9 +247,9 @@ static int install_func(const struct upatch_func *wanted,
 
 	if (ret)
 		return ret;
-	func->old_addr = planned->symbol.addr;
-	func->old_size = planned->symbol.size;
-	func->sympos = planned->symbol.sympos;
+	func->old_addr = planned->addr;
+	func->old_size = planned->size;
+	func->sympos = planned->sympos;
 	func->entry = func->new_addr;
 	func->flags &= ~RT_FUNC_SHIELDED;
 	if (wanted->orig_func) {

@@ -6,15 +6,19 @@
 #ifndef UPATCH_RUNTIME_PLACE_H
 #define UPATCH_RUNTIME_PLACE_H
 
-#include <link.h>
-
 #include "../arch/arch.h"
 #include "object_symbols.h"
 #include "runtime.h"
 
+#define PLACEMENT_PIECES 16
+
 struct placement_func {
-	struct object_symbol symbol;
+	uint64_t addr, size;
+	unsigned long sympos;
 	struct arch_entry entry;
+	/* what the compiler split off it */
+	struct rt_range pieces[PLACEMENT_PIECES];
+	uint32_t piece_count;
 };
 
 struct placement {
@@ -25,7 +29,8 @@ struct placement {
  * Finds the functions in the library and decides whether they can be
  * redirected.  Changes nothing.  0, or -errno and the reason.
  */
-int place_plan(const struct rt_object *object, struct link_map *map,
+int place_plan(const struct rt_object *object,
+	       const struct object_symbols *symbols,
 	       struct placement *ret_placement, char *text, size_t size);
 void place_free(struct placement *placement);
 

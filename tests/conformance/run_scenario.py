@@ -6,6 +6,7 @@ A scenario is a text file.  Lines that begin with '#' are comments.
   victim NAME ARGS...      start it; $VICTIMS stands for their directory
   > COMMAND                send a command to the victim ...
   < LINE                   ... and this is its next line
+  <~ PATTERN               ... or one that this regular expression matches
   apply PATCH OPTIONS = STATUS     run upatchctl; so do revert NAME, wait,
                                    reverse and force
   log                      the indented lines that follow are all events since
@@ -15,6 +16,7 @@ usage: run_scenario.py UPATCHCTL VICTIMS PATCHES SCENARIO
 """
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -61,6 +63,11 @@ class Victim:
         line = self.read_line()
         if line != expected:
             raise Failure(f"the victim says '{line}', expected '{expected}'")
+
+    def expect_like(self, pattern):
+        line = self.read_line()
+        if not re.fullmatch(pattern, line):
+            raise Failure(f"the victim says '{line}', expected '{pattern}'")
 
     def stop(self):
         self.process.stdin.close()
@@ -134,6 +141,8 @@ class Player:
                     self.victim.send(" ".join(rest))
                 elif word == "<":
                     self.victim.expect(" ".join(rest))
+                elif word == "<~":
+                    self.victim.expect_like(" ".join(rest))
                 elif word == "log":
                     self.compare_log(block)
                 else:
