@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The agent: serves one controller until either side is gone. */
+#include "descriptor.h"
 #include "hooks.h"
 #include "runtime.h"
 
@@ -30,8 +31,8 @@ static bool is_ours(const struct channel *channel)
 {
 	struct stat st;
 
-	return !fstat(channel->fd, &st) && st.st_dev == channel->dev &&
-	       st.st_ino == channel->ino;
+	return !descriptor_stat(channel->fd, &st) &&
+	       st.st_dev == channel->dev && st.st_ino == channel->ino;
 }
 
 static void take_passed_fd(struct channel *channel, struct msghdr *msg)
@@ -310,7 +311,7 @@ void agent_run(int fd, int controller_fd)
 	struct stat st;
 	bool go_on;
 
-	if (fstat(fd, &st)) {
+	if (descriptor_stat(fd, &st)) {
 		close(controller_fd);
 		close(fd);
 		return;

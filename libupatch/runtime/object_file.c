@@ -2,6 +2,8 @@
 /* The file that a library was loaded from, or what was split off it. */
 #include "object_file.h"
 
+#include "descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -54,7 +56,7 @@ static bool read_header(struct object_file *file)
 	const Elf64_Ehdr *header = &file->header;
 	struct stat st;
 
-	if (fstat(file->fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (descriptor_stat(file->fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	file->size = (uint64_t)st.st_size;
 	return read_at(file->fd, 0, &file->header, sizeof(file->header)) &&

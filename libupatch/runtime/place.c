@@ -86,6 +86,10 @@ static int plan_func(const struct upatch_func *wanted,
 	func->addr = symbol.addr;
 	func->size = symbol.size;
 	func->sympos = symbol.sympos ? symbol.sympos : 1;
+	/* An older patch has been here: its jump is no code of the library's. */
+	if (site_find(symbol.addr) &&
+	    site_find(symbol.addr)->state == RT_SITE_INSTALLED)
+		return 0;
 	ret = arch_entry_analyze(wanted->old_name, rt_ptr(symbol.addr),
 				 symbol.size, symbol.addr, &func->entry, err);
 	return ret ? ret : check_pieces(wanted, symbols, &symbol, func, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a borrowed thread enters: it starts the agent and goes back. */
+#include "descriptor.h"
 #include "runtime.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ static void open_end(struct end *end, int fd)
 {
 	struct stat st = { 0 };
 
-	(void)fstat(fd, &st);
+	(void)descriptor_stat(fd, &st);
 	end->fd = fd;
 	end->dev = st.st_dev;
 	end->ino = st.st_ino;
@@ -73,7 +74,7 @@ static void close_end(struct end *end)
 {
 	struct stat st;
 
-	if (!fstat(end->fd, &st) && st.st_dev == end->dev &&
+	if (!descriptor_stat(end->fd, &st) && st.st_dev == end->dev &&
 	    st.st_ino == end->ino)
 		close(end->fd);
 }
