@@ -270,31 +270,33 @@ static int compare_rank(const void *a, const void *b)
 	return (left->rank > right->rank) - (left->rank < right->rank);
 }
 
-/* The main thread, then those that wait in a system call, then the others. */
-static void rank_candidates(const struct process *process, const pid_t *tids,
-			    size_t count, struct candidate *candidates)
+/* Those that wait in a system call, then the others; without the main one. */
+static size_t rank_candidates(const struct process *process, const pid_t *tids,
+			      size_t count, struct candidate *candidates)
 {
+	size_t ranked = 0;
+
 	for (size_t i = 0; i < count; i++) {
-		candidates[i].tid = tids[i];
+		bool waits;
+
 		if (tids[i] == process->pid)
-			candidates[i].rank = 0;
-		else if (tasks_syscall(process->pid, tids[i]) >= 0)
-			candidates[i].rank = 1;
-		else
-			candidates[i].rank = 2;
+			continue;
+		waits = tasks_syscall(process->pid, tids[i]) >= 0;
+		candidates[ranked].tid = tids[i];
+		candidates[ranked++].rank = waits ? 0 : 1;
 	}
-	qsort(candidates, count, sizeof(*candidates), compare_rank);
+	qsort(candidates, ranked, sizeof(*candidates), compare_rank);
+	return ranked;
 }
 
-static int try_round(struct search *search, uint64_t deadline_ns,
-		     struct thread **ret_thread, struct upatch_error *err)
+static int try_others(struct search *search, uint64_t deadline_ns,
+		      struct thread **ret_thread, struct upatch_error *err)
 {
 	struct candidate *candidates;
 	size_t count;
 	pid_t *tids;
 	int ret = tasks_list(search->process->pid, &tids, &count, err);
 
-	*ret_thread = NULL;
 	if (ret)
 		return ret;
 	candidates = calloc(count + 1, sizeof(*candidates));
@@ -302,15 +304,27 @@ static int try_round(struct search *search, uint64_t deadline_ns,
 		ret = error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				"out of memory");
 	else
-		rank_candidates(search->process, tids, count, candidates);
+		count = rank_candidates(search->process, tids, count,
+					candidates);
 	for (size_t i = 0; !ret && !*ret_thread && i < count; i++) {
-		if (i > 0 && tracer_now_ns() >= deadline_ns)
+		if (tracer_now_ns() >= deadline_ns)
 			break;
 		ret = try_thread(search, candidates[i].tid, ret_thread, err);
 	}
 	free(candidates);
 	free(tids);
 	return ret;
+}
+
+/* The main thread nearly always fits; then no other is even looked at. */
+static int try_round(struct search *search, uint64_t deadline_ns,
+		     struct thread **ret_thread, struct upatch_error *err)
+{
+	int ret = try_thread(search, search->process->pid, ret_thread, err);
+
+	if (ret || *ret_thread)
+		return ret;
+	return try_others(search, deadline_ns, ret_thread, err);
 }
 
 static int none_found(const struct search *search, struct upatch_error *err)

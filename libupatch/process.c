@@ -148,21 +148,24 @@ int process_refresh(struct process *process, struct upatch_error *err)
 static int check_task(const struct process *process, pid_t tid,
 		      struct upatch_error *err)
 {
+	struct task_status status;
 	char name[64];
-	pid_t tracer;
 
-	tracer = tasks_tracer(process->pid, tid, name, sizeof(name));
-	if (tracer > 0)
+	if (!tasks_status(process->pid, tid, &status))
+		return 0;
+	if (status.tracer > 0) {
+		tasks_comm(status.tracer, status.tracer, name, sizeof(name));
 		return error_set(
 			err, UPATCH_ERROR_BUSY, 0,
 			"thread %d of process %d is traced by process %d (%s)",
-			tid, process->pid, tracer, name);
-	if (tasks_has_seccomp(process->pid, tid))
+			tid, process->pid, status.tracer, name);
+	}
+	if (status.has_seccomp)
 		return error_set(
 			err, UPATCH_ERROR_UNSUPPORTED, 0,
 			"thread %d of process %d runs under seccomp: a system call of ours could kill it",
 			tid, process->pid);
-	if (tasks_state(process->pid, tid) == 'T')
+	if (status.state == 'T')
 		return error_set(
 			err, UPATCH_ERROR_UNSUPPORTED, 0,
 			"process %d is stopped (SIGCONT lets it go on)",

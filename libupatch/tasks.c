@@ -128,29 +128,39 @@ void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
 }
 
 /* A number from /proc/PID/status; `key` with a newline before and a colon. */
-static long status_number(pid_t pid, pid_t tid, const char *key)
+/* What stands behind "KEY:" in a status file; "": nothing. */
+static const char *status_field(const char *status, const char *key)
+{
+	const char *line = strstr(status, key);
+
+	return line ? line + strlen(key) : "";
+}
+
+bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status)
 {
 	char status[4096];
-	const char *line;
 
 	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
-		return 0;
-	line = strstr(status, key);
-	return line ? strtol(line + strlen(key), NULL, 10) : 0;
+		return false;
+	*ret_status = (struct task_status){
+		.state = status_field(status, "\nState:\t")[0],
+		.tracer = (pid_t)strtol(status_field(status, "\nTracerPid:"),
+					NULL, 10),
+		.has_seccomp = strtol(status_field(status, "\nSeccomp:"), NULL,
+				      10) != 0,
+	};
+	return true;
 }
 
 pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size)
 {
-	pid_t tracer = (pid_t)status_number(pid, tid, "\nTracerPid:");
+	struct task_status status;
 
-	if (tracer > 0)
-		tasks_comm(tracer, tracer, ret_name, size);
-	return tracer;
-}
-
-bool tasks_has_seccomp(pid_t pid, pid_t tid)
-{
-	return status_number(pid, tid, "\nSeccomp:") != 0;
+	if (!tasks_status(pid, tid, &status))
+		return 0;
+	if (status.tracer > 0)
+		tasks_comm(status.tracer, status.tracer, ret_name, size);
+	return status.tracer;
 }
 
 long tasks_syscall(pid_t pid, pid_t tid)

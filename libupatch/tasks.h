@@ -22,8 +22,14 @@ enum task_kind {
 };
 enum task_kind tasks_kind(pid_t pid, pid_t tid);
 
-/* Runs under seccomp(2), in strict mode or with a filter. */
-bool tasks_has_seccomp(pid_t pid, pid_t tid);
+struct task_status {
+	char state;   /* letter of proc(5) */
+	pid_t tracer; /* or 0 */
+	/* under seccomp(2), in strict mode or with a filter */
+	bool has_seccomp;
+};
+/* Everything from one look; false: it is gone. */
+bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status);
 /* Who traces the thread: its pid and name, or 0. */
 pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
 /* State letter of proc(5), or 0. */
