@@ -142,7 +142,7 @@ static int read_runtime(struct entry *entry, struct upatch_error *err)
  *
  * Mapped read and execute, written through /proc/PID/mem.
  */
-static int write_stub(struct entry *entry, upatch_addr_t page,
+static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 		      upatch_addr_t *ret_params, struct upatch_error *err)
 {
 	size_t code_len = (size_t)(arch_stub_end - arch_stub_begin);
@@ -155,7 +155,6 @@ static int write_stub(struct entry *entry, upatch_addr_t page,
 		.dlerror = entry->libc.dlerror,
 		.memfd_name = RT_SONAME,
 		.start_name = "upatch_runtime_start",
-		.fd_folder = "/proc/self/fd/",
 		.sigmask = RT_BLOCKED_SIGNALS,
 	};
 	unsigned char buf[PAGE_LEN] = { 0 };
@@ -165,6 +164,13 @@ static int write_stub(struct entry *entry, upatch_addr_t page,
 	if (params_offset + sizeof(params) > sizeof(buf))
 		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
 				 "the stub is too long");
+	/*
+	 * The loader keeps the path as the library's name, and a debugger opens
+	 * what it names.  In any other process there is no such thread.
+	 */
+	snprintf(params.fd_folder, sizeof(params.fd_folder),
+		 "/proc/self/task/%d/fd/",
+		 tasks_inner_tid(entry->process->pid, tid));
 	memcpy(buf, arch_stub_begin, code_len);
 	memcpy(buf + params_offset, &params, sizeof(params));
 	ret = memory_write(&entry->process->memory, page, buf, sizeof(buf),
@@ -237,7 +243,7 @@ static int load_runtime(struct entry *entry, struct remote_call *call,
 
 	if (ret)
 		return ret;
-	ret = write_stub(entry, page, &params, err);
+	ret = write_stub(entry, call->thread->tid, page, &params, err);
 	if (ret)
 		return ret;
 	args[0] = params;

@@ -191,3 +191,21 @@ pid_t tasks_find_comm(pid_t pid, const char *comm)
 	free(tids);
 	return found;
 }
+
+/* "NSpid:" lists the numbers from the reader's namespace inwards. */
+pid_t tasks_inner_tid(pid_t pid, pid_t tid)
+{
+	const char *const key = "\nNSpid:";
+	char status[4096];
+	char *line, *last;
+
+	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
+		return tid;
+	line = strstr(status, key);
+	if (!line)
+		return tid;
+	line += strlen(key);
+	line[strcspn(line, "\n")] = '\0';
+	last = strrchr(line, '\t');
+	return last ? (pid_t)strtol(last, NULL, 10) : tid;
+}

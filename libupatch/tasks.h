@@ -36,6 +36,8 @@ pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
 char tasks_state(pid_t pid, pid_t tid);
 /* Its name; "?" if it is gone. */
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size);
+/* The number that the thread has in the innermost pid namespace it is in. */
+pid_t tasks_inner_tid(pid_t pid, pid_t tid);
 /* The thread of that name, or 0. */
 pid_t tasks_find_comm(pid_t pid, const char *comm);
 /* The system call it waits in, -1 if it runs or that is not known. */

@@ -252,6 +252,7 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 	int event = status >> 16;
 
 	thread->run = THREAD_STOPPED;
+	thread->was_looked_at = false;
 	thread->event = THREAD_EVENT_OTHER;
 	thread->signal = 0;
 	if (event == PTRACE_EVENT_STOP && is_job_control(signal)) {
@@ -302,10 +303,21 @@ static void note_end(struct tracer *tracer, struct thread *thread)
 		tracer->exited = 1;
 }
 
+/* Nobody may have looked at it: the EINTR of our stop is still to be undone. */
+static void repair_interrupted_call(struct thread *thread)
+{
+	struct arch_regs regs;
+
+	if (thread->run == THREAD_STOPPED && !thread->was_looked_at &&
+	    thread->event == THREAD_EVENT_INTERRUPT)
+		(void)!tracer_registers(thread, &regs);
+}
+
 static void resume_with(struct thread *thread, int request)
 {
 	int signal = thread->signal;
 
+	repair_interrupted_call(thread);
 	if (thread->run == THREAD_JOB_STOPPED) {
 		/* Stays stopped until SIGCONT, as its job control wants. */
 		ptrace(PTRACE_LISTEN, thread->tid, NULL, NULL);
@@ -348,11 +360,14 @@ static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
 	return thread;
 }
 
-/* An answer to an interrupt is a matter of microseconds. */
+/* Answers to an interrupt, and system calls, are a matter of microseconds. */
 static bool is_answer_expected(const struct tracer *tracer)
 {
 	for (size_t i = 0; i < tracer->count; i++) {
-		if (tracer->threads[i]->wanted)
+		const struct thread *thread = tracer->threads[i];
+
+		if (thread->wanted ||
+		    (thread->to_syscall && thread->run == THREAD_RUNS))
 			return true;
 	}
 	return false;
@@ -442,6 +457,7 @@ void tracer_release(struct tracer *tracer, struct thread *thread)
 	(void)tracer;
 	if (thread->run != THREAD_STOPPED && thread->run != THREAD_JOB_STOPPED)
 		return;
+	repair_interrupted_call(thread);
 	ptrace(PTRACE_DETACH, thread->tid, NULL, (void *)(long)thread->signal);
 	thread->run = THREAD_GONE;
 }
@@ -481,6 +497,7 @@ int tracer_registers(struct thread *thread, struct arch_regs *ret_regs)
 
 	if (ret)
 		return ret;
+	thread->was_looked_at = true;
 	if (thread->event == THREAD_EVENT_INTERRUPT &&
 	    arch_is_spurious_eintr(&regs) && !has_pending_signal(thread->tid)) {
 		thread->interrupted = regs;

@@ -49,6 +49,8 @@ struct thread {
 	 * they were, for the case that a signal comes first.
 	 */
 	bool call_again;
+	/* tracer_registers has been called since it stopped */
+	bool was_looked_at;
 	struct arch_regs interrupted;
 };
 

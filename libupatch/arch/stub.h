@@ -38,7 +38,7 @@ struct stub_params {
 	uint64_t dlopen, dlsym, dlerror;
 	char memfd_name[32];
 	char start_name[32];
-	char fd_folder[32]; /* "/proc/self/fd/" */
+	char fd_folder[32]; /* "/proc/self/task/TID/fd/" */
 	uint64_t sigmask;   /* what the thread blocks meanwhile */
 };
 

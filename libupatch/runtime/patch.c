@@ -8,15 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /*
  * The loader recognises a library by its path before it looks at the file, so
  * each load needs a path of its own: the number is written in the redundant
- * parts of the path, "/" for 0 and "/./" for 1.
+ * parts of the path, "/" for 0 and "/./" for 1.  It also keeps the path as the
+ * library's name, and a debugger opens what it names: in any other process
+ * there is no such thread.
  */
 static void make_unique_path(char *path, size_t size, int fd, uint32_t seq)
 {
-	size_t len = (size_t)snprintf(path, size, "/proc/self/fd");
+	size_t len = (size_t)snprintf(path, size, "/proc/self/task/%ld/fd",
+				      syscall(SYS_gettid));
 
 	for (; seq; seq >>= 1)
 		len += (size_t)snprintf(path + len, size - len, "%s",
