@@ -151,24 +151,40 @@ static void measure_beside_writer(void)
 	pthread_join(writer, NULL);
 }
 
+static void attach(unsigned long index)
+{
+	if (!upatch_shadow_alloc(&objects[index], VALUE_ID, 8, NULL, NULL))
+		die("upatch_shadow_alloc");
+}
+
 static void fill(void)
 {
-	double before = resident_bytes(), longest = 0;
-	double begin = now_of(CLOCK_MONOTONIC), total;
+	double before = resident_bytes();
+	double begin = now_of(CLOCK_THREAD_CPUTIME_ID), total;
 
-	for (unsigned long i = 0; i < object_count; i++) {
-		double start = now_of(CLOCK_MONOTONIC), took;
-
-		if (!upatch_shadow_alloc(&objects[i], VALUE_ID, 8, NULL, NULL))
-			die("upatch_shadow_alloc");
-		took = now_of(CLOCK_MONOTONIC) - start;
-		longest = took > longest ? took : longest;
-	}
-	total = now_of(CLOCK_MONOTONIC) - begin;
-	printf("alloc: %.0f ns each, the longest %.1f ms (a part of the table grows)\n",
-	       total / (double)object_count, longest / 1e6);
+	for (unsigned long i = 0; i < object_count; i++)
+		attach(i);
+	total = now_of(CLOCK_THREAD_CPUTIME_ID) - begin;
+	printf("alloc: %.0f ns of CPU each\n", total / (double)object_count);
 	printf("memory per entry with a value of 8 bytes: %.1f bytes\n",
 	       (resident_bytes() - before) / (double)object_count);
+}
+
+/* Once more, as reading the clock takes as long as the rest. */
+static void fill_again(void)
+{
+	double longest = 0;
+
+	upatch_shadow_free_all(VALUE_ID, NULL);
+	for (unsigned long i = 0; i < object_count; i++) {
+		double begin = now_of(CLOCK_THREAD_CPUTIME_ID), took;
+
+		attach(i);
+		took = now_of(CLOCK_THREAD_CPUTIME_ID) - begin;
+		longest = took > longest ? took : longest;
+	}
+	printf("longest alloc: %.1f ms of CPU (a part of the table grows)\n",
+	       longest / 1e6);
 }
 
 int main(int argc, char **argv)
@@ -186,6 +202,7 @@ int main(int argc, char **argv)
 		die("calloc");
 	measure("empty table", 1, object_count, VALUE_ID, false);
 	fill();
+	fill_again();
 	measure("1000 of the entries", 1, 1000, VALUE_ID, false);
 	measure("1000 of the entries", thread_count, 1000, VALUE_ID, false);
 	measure("all", 1, object_count, VALUE_ID, false);
