@@ -89,6 +89,12 @@ void coming_release(void)
 	state_lock();
 	rt_for_each(patch, state->patches)
 	{
+		/*
+		 * Libraries of a patch that is gone, parked say, may have been
+		 * closed while nobody watched: their link maps are no more.
+		 */
+		if (!patch_is_listed(patch))
+			continue;
 		for (uint32_t i = 0; i < patch->object_count; i++) {
 			struct rt_object *object = &patch_objects(patch)[i];
 
