@@ -91,29 +91,33 @@ static int prepare(struct barrier *barrier, const struct view *view,
 	return 0;
 }
 
+static pid_t find_running(const struct tracer *tracer)
+{
+	for (size_t i = 0; i < tracer->count; i++) {
+		if (tracer->threads[i]->wanted)
+			return tracer->threads[i]->tid;
+	}
+	return 0;
+}
+
 /*
- * Newborn threads report by themselves and are waited for as well.  False:
- * somebody did not stop in time; *ret_tid tells who.
+ * Newborn threads report by themselves; one that has not reported yet has not
+ * executed an instruction.  False: somebody did not stop in time; *ret_tid
+ * tells who.
  */
 static bool stop_all(struct barrier *barrier, pid_t *ret_tid)
 {
 	struct tracer *tracer = barrier->tracer;
 	uint64_t deadline = tracer_now_ns() + barrier->patience_ns;
-	size_t running;
 
 	for (size_t i = 0; i < tracer->count; i++)
-		tracer_interrupt(tracer->threads[i]);
-	do {
-		running = 0;
-		for (size_t i = 0; i < tracer->count; i++) {
-			if (tracer->threads[i]->run != THREAD_RUNS)
-				continue;
-			running++;
-			*ret_tid = tracer->threads[i]->tid;
-		}
-		if (running && !tracer_next(tracer, deadline))
-			return tracer_count(tracer) == 0;
-	} while (running);
+		tracer_interrupt(tracer, tracer->threads[i]);
+	while (tracer->wanted_count) {
+		if (tracer_next(tracer, deadline))
+			continue;
+		*ret_tid = find_running(tracer);
+		return false;
+	}
 	return true;
 }
 

@@ -163,26 +163,21 @@ static void try_round(struct look *look)
 {
 	struct tracer *tracer = look->mover->tracer;
 	uint64_t deadline = tracer_now_ns() + STOP_TIMEOUT_NS;
-	size_t wanted = 0;
 
 	for (size_t i = 0; i < tracer->count; i++) {
 		struct thread *thread = tracer->threads[i];
 
 		if (thread->moved || thread->run != THREAD_RUNS)
 			continue;
-		tracer_interrupt(thread);
-		wanted++;
+		tracer_interrupt(tracer, thread);
 	}
-	while (wanted) {
+	while (tracer->wanted_count) {
 		struct thread *thread = tracer_next(tracer, deadline);
 
 		if (!thread)
 			break;
 		try_to_move(look, thread);
 		tracer_resume(thread);
-		wanted = 0;
-		for (size_t i = 0; i < tracer->count; i++)
-			wanted += tracer->threads[i]->wanted;
 	}
 }
 

@@ -115,6 +115,7 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 
 	if (ret)
 		return ret;
+	call->tracer->in_remote_call = true;
 	for (;;) {
 		struct arch_regs regs;
 
@@ -178,7 +179,10 @@ static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
 int remote_call_close(struct remote_call *call, uint64_t deadline_ns,
 		      struct upatch_error *err)
 {
-	if (!call->on_frame || call->thread->run != THREAD_STOPPED)
-		return 0;
-	return leave_frame(call, deadline_ns, err);
+	int ret = 0;
+
+	if (call->on_frame && call->thread->run == THREAD_STOPPED)
+		ret = leave_frame(call, deadline_ns, err);
+	call->tracer->in_remote_call = false;
+	return ret;
 }

@@ -198,13 +198,23 @@ int tracer_seize_all(struct tracer *tracer, pid_t except,
 	return 0;
 }
 
-void tracer_interrupt(struct thread *thread)
+static void set_wanted(struct tracer *tracer, struct thread *thread,
+		       bool wanted)
+{
+	if (wanted && !thread->wanted)
+		tracer->wanted_count++;
+	else if (!wanted && thread->wanted)
+		tracer->wanted_count--;
+	thread->wanted = wanted;
+}
+
+void tracer_interrupt(struct tracer *tracer, struct thread *thread)
 {
 	if (thread->run != THREAD_RUNS)
 		return;
 	if (ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL) && errno == ESRCH)
 		return; /* it is ending: waitpid will say so */
-	thread->wanted = true;
+	set_wanted(tracer, thread, true);
 }
 
 static bool is_job_control(int signal)
@@ -274,7 +284,7 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 	}
 	/* Any stop answers an interrupt (kernel/signal.c, ptrace_stop). */
 	if (thread->event != THREAD_EVENT_OTHER)
-		thread->wanted = false;
+		set_wanted(tracer, thread, false);
 }
 
 /*
@@ -298,7 +308,7 @@ static struct thread *note_newborn(struct tracer *tracer, pid_t tid)
 static void note_end(struct tracer *tracer, struct thread *thread)
 {
 	thread->run = THREAD_GONE;
-	thread->wanted = false;
+	set_wanted(tracer, thread, false);
 	if (thread->tid == tracer->pid)
 		tracer->exited = 1;
 }
@@ -351,26 +361,13 @@ static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
 
 		resume_with(thread,
 			    thread->to_syscall ? PTRACE_SYSCALL : PTRACE_CONT);
-		thread->wanted = wanted;
+		set_wanted(tracer, thread, wanted);
 		/* The stop has used up an interrupt that was under way. */
 		if (wanted)
-			tracer_interrupt(thread);
+			tracer_interrupt(tracer, thread);
 		return NULL;
 	}
 	return thread;
-}
-
-/* Answers to an interrupt, and system calls, are a matter of microseconds. */
-static bool is_answer_expected(const struct tracer *tracer)
-{
-	for (size_t i = 0; i < tracer->count; i++) {
-		const struct thread *thread = tracer->threads[i];
-
-		if (thread->wanted ||
-		    (thread->to_syscall && thread->run == THREAD_RUNS))
-			return true;
-	}
-	return false;
 }
 
 static void pause_between_tries(uint64_t waited_ns, bool in_a_hurry)
@@ -386,7 +383,8 @@ static void pause_between_tries(uint64_t waited_ns, bool in_a_hurry)
 /* __WNOTHREAD: only what this thread traces, no child of the caller's. */
 struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
 {
-	const bool in_a_hurry = is_answer_expected(tracer);
+	/* Answers to an interrupt are a matter of microseconds. */
+	const bool in_a_hurry = tracer->wanted_count || tracer->in_remote_call;
 	const uint64_t begin = tracer_now_ns();
 
 	for (;;) {
@@ -423,7 +421,7 @@ void tracer_serve(struct tracer *tracer, uint64_t until_ns)
 int tracer_stop(struct tracer *tracer, struct thread *thread,
 		uint64_t deadline_ns, struct upatch_error *err)
 {
-	tracer_interrupt(thread);
+	tracer_interrupt(tracer, thread);
 	while (thread->run == THREAD_RUNS) {
 		struct thread *other = tracer_next(tracer, deadline_ns);
 

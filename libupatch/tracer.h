@@ -67,6 +67,10 @@ struct tracer {
 	bool note_children;
 	pid_t *children;
 	size_t child_count;
+	/* threads that were interrupted and have not stopped yet */
+	size_t wanted_count;
+	/* a thread stops at every system call, and is waited for */
+	bool in_remote_call;
 	bool executed; /* the process has called execve */
 	int exited;    /* the process has ended */
 };
@@ -91,7 +95,7 @@ UPATCH_MUST_CHECK int tracer_seize_all(struct tracer *tracer, pid_t except,
 				       struct upatch_error *err);
 
 /* Asks a running thread to stop; see tracer_next for the answer. */
-void tracer_interrupt(struct thread *thread);
+void tracer_interrupt(struct tracer *tracer, struct thread *thread);
 /*
  * The next thread that stopped or ended, at most until `deadline_ns`
  * (CLOCK_MONOTONIC); NULL: none.  Signals, clones and calls to be made again
