@@ -35,6 +35,11 @@ build_program() # SOURCE NAME
 	${CC:-cc} -O2 -Wall "$1" -pthread -o "$work/$2"
 }
 
+build_library() # SOURCE NAME FLAG...
+{
+	${CC:-cc} -shared -fPIC -O2 -Wall "$1" -pthread "${@:3}" -o "$work/$2"
+}
+
 # The line that every README gives.
 build_patch() # SOURCE NAME
 {
