@@ -330,7 +330,7 @@ static int enter_target(struct tracer *tracer, void *user,
 		tracer_release(tracer, thread);
 	}
 	leader = tracer_find(tracer, tracer->pid);
-	if (leader && leader->run == THREAD_RUNS &&
+	if (leader && leader != thread && leader->run == THREAD_RUNS &&
 	    !tracer_stop(tracer, leader, tracer_now_ns() + CLOSE_TIMEOUT_NS,
 			 NULL)) {
 		struct arch_regs regs;

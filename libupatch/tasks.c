@@ -148,6 +148,8 @@ bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status)
 					NULL, 10),
 		.has_seccomp = strtol(status_field(status, "\nSeccomp:"), NULL,
 				      10) != 0,
+		.blocked =
+			strtoull(status_field(status, "\nSigBlk:"), NULL, 16),
 	};
 	return true;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "error.h"
@@ -27,6 +28,7 @@ struct task_status {
 	pid_t tracer; /* or 0 */
 	/* under seccomp(2), in strict mode or with a filter */
 	bool has_seccomp;
+	uint64_t blocked; /* signals, bit 0: signal 1 */
 };
 /* Everything from one look; false: it is gone. */
 bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status);

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "let_go.h"
+
 struct job {
 	pid_t pid;
 	int (*work)(struct tracer *tracer, void *user,
@@ -21,6 +23,7 @@ static void *run(void *argument)
 
 	tracer_init(&tracer, job->pid);
 	job->ret = job->work(&tracer, job->user, job->err);
+	let_go(&tracer);
 	tracer_fini(&tracer);
 	return NULL;
 }

@@ -456,8 +456,27 @@ void tracer_release(struct tracer *tracer, struct thread *thread)
 	if (thread->run != THREAD_STOPPED && thread->run != THREAD_JOB_STOPPED)
 		return;
 	repair_interrupted_call(thread);
+	/* Until the call is made, its EINTR may have to be given back. */
+	if (thread->call_again) {
+		tracer_resume(thread);
+		return;
+	}
 	ptrace(PTRACE_DETACH, thread->tid, NULL, (void *)(long)thread->signal);
 	thread->run = THREAD_GONE;
+}
+
+/*
+ * What the kernel acts on.  During epoll_pwait it is the mask of the call,
+ * while PTRACE_GETSIGMASK tells the one that is put back behind it.
+ */
+static bool read_blocked(pid_t tid, uint64_t *ret_blocked)
+{
+	struct task_status status;
+
+	if (!tasks_status(tid, tid, &status))
+		return false;
+	*ret_blocked = status.blocked;
+	return true;
 }
 
 static bool has_unblocked(pid_t tid, uint32_t queue, uint64_t blocked)
@@ -476,9 +495,13 @@ static bool has_unblocked(pid_t tid, uint32_t queue, uint64_t blocked)
 /* Signals that wait because they are blocked interrupt nothing. */
 static bool has_pending_signal(pid_t tid)
 {
-	uint64_t blocked;
+	uint64_t blocked = 0;
 
-	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(blocked), &blocked))
+	/* Mostly none at all waits, and the file need not be read. */
+	if (!has_unblocked(tid, 0, blocked) &&
+	    !has_unblocked(tid, PTRACE_PEEKSIGINFO_SHARED, blocked))
+		return false;
+	if (!read_blocked(tid, &blocked))
 		return false;
 	return has_unblocked(tid, 0, blocked) ||
 	       has_unblocked(tid, PTRACE_PEEKSIGINFO_SHARED, blocked);

@@ -112,7 +112,7 @@ UPATCH_MUST_CHECK int tracer_stop(struct tracer *tracer, struct thread *thread,
 void tracer_resume(struct thread *thread);
 /* As tracer_resume, and stops again at the next system call boundary. */
 void tracer_resume_to_syscall(struct thread *thread);
-/* Lets a stopped thread go for good. */
+/* Lets a stopped thread go for good, at the latest when tracing ends. */
 void tracer_release(struct tracer *tracer, struct thread *thread);
 
 /*
