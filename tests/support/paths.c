@@ -43,6 +43,11 @@ const char *path_of_runtime(void)
 	return setting("UPATCH_RUNTIME", BUILT_RUNTIME);
 }
 
+const char *path_of_kill_at(void)
+{
+	return BUILT_KILL_AT;
+}
+
 const char *path_of_victim(const char *name)
 {
 	return join(setting("UPATCH_VICTIMS", BUILT_VICTIMS), name, "");
