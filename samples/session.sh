@@ -41,10 +41,10 @@ build_library() # SOURCE NAME FLAG...
 }
 
 # The line that every README gives.
-build_patch() # SOURCE NAME
+build_patch() # SOURCE NAME FLAG...
 {
 	# shellcheck disable=SC2046
-	${CC:-cc} -shared -fPIC -O2 "$1" $(patch_flags) -o "$work/$2"
+	${CC:-cc} -shared -fPIC -O2 "${@:3}" "$1" $(patch_flags) -o "$work/$2"
 }
 
 # A port that nobody listens on; two sessions can run at once.
@@ -77,6 +77,20 @@ see() # TEXT
 		[ "$line" != "$1" ] || return 0
 	done
 	fail "the program does not print '$1'"
+}
+
+# COUNT lines like PATTERN, whatever is between; `seen` is the last one.
+see_like() # PATTERN COUNT
+{
+	local count=0 end=$((SECONDS + line_limit_s))
+	while [ "$count" -lt "$2" ]; do
+		if [ "$SECONDS" -ge "$end" ] ||
+			! read -r -t "$line_limit_s" -u "$lines" seen; then
+			fail "the program does not print '$1'"
+		fi
+		# shellcheck disable=SC2053
+		[[ $seen != $1 ]] || count=$((count + 1))
+	done
 }
 
 # From now on it prints nothing else.
