@@ -169,6 +169,7 @@ struct rt_func {
 #define RT_OBJECT_PRE_PATCH_RAN	  2u /* or there is none: patched */
 #define RT_OBJECT_POST_PATCH_RAN  4u /* pre_unpatch is owed */
 #define RT_OBJECT_PRE_UNPATCH_RAN 8u
+#define RT_OBJECT_MAY_LEAVE	  16u /* in the dlclose that is under way */
 
 struct rt_object {
 	rt_addr_t name;	  /* 0: the main executable */

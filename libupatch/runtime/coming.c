@@ -5,12 +5,12 @@
  */
 #include "coming.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hooks.h"
+#include "leaving.h"
 #include "object_symbols.h"
 #include "place.h"
 #include "runtime.h"
@@ -45,27 +45,6 @@ static bool is_awaited(const struct rt_object *object)
 
 /* --- Going ------------------------------------------------------------ */
 
-/*
- * In RT_DELETE the loader no longer finds symbols of what leaves (tried on
- * glibc 2.36), and it tells by nothing else that is public.
- */
-static bool is_leaving(const struct rt_object *object)
-{
-	struct link_map *map = rt_ptr(object->link_map);
-	struct object_image image;
-	const char *symbol;
-	void *addr;
-
-	if (!object_image_read(map, &image))
-		return true;
-	symbol = object_image_exported(&image);
-	if (!symbol)
-		return true;
-	addr = dlsym(map, symbol);
-	(void)dlerror();
-	return !addr || !object_image_has(&image, rt_addr(addr), 1);
-}
-
 static void release(struct rt_patch *patch, struct rt_object *object)
 {
 	object->phase = UPATCH_OBJECT_GOING;
@@ -82,29 +61,68 @@ static void release(struct rt_patch *patch, struct rt_object *object)
 	object->phase = UPATCH_OBJECT_LIVE;
 }
 
-void coming_release(void)
+/*
+ * Libraries of a patch that is gone, parked say, may have been closed while
+ * nobody watched: their link maps are no more.
+ */
+static bool is_watched(const struct rt_patch *patch)
+{
+	return patch->state == RT_PATCH_LOADED || patch_is_listed(patch) ||
+	       transition_is_unfinished(patch);
+}
+
+static void for_each_library(void (*visit)(struct rt_patch *patch,
+					   struct rt_object *object))
 {
 	struct rt_patch *patch;
 
 	state_lock();
 	rt_for_each(patch, state->patches)
 	{
-		/*
-		 * Libraries of a patch that is gone, parked say, may have been
-		 * closed while nobody watched: their link maps are no more.
-		 */
-		if (!patch_is_listed(patch))
+		if (!is_watched(patch))
 			continue;
 		for (uint32_t i = 0; i < patch->object_count; i++) {
 			struct rt_object *object = &patch_objects(patch)[i];
 
 			if (object->name && object->link_map &&
-			    (object->flags & RT_OBJECT_LOADED) &&
-			    is_leaving(object))
-				release(patch, object);
+			    (object->flags & RT_OBJECT_LOADED))
+				visit(patch, object);
 		}
 	}
 	state_unlock();
+}
+
+static void release_leaving(struct rt_patch *patch, struct rt_object *object)
+{
+	switch (leaving_find(rt_ptr(object->link_map))) {
+	case LEAVING_NOW:
+		release(patch, object);
+		break;
+	case LEAVING_UNKNOWN:
+		object->flags |= RT_OBJECT_MAY_LEAVE;
+		break;
+	case LEAVING_NOT:
+		break;
+	}
+}
+
+void coming_release(void)
+{
+	for_each_library(release_leaving);
+}
+
+static void release_gone(struct rt_patch *patch, struct rt_object *object)
+{
+	if (!(object->flags & RT_OBJECT_MAY_LEAVE))
+		return;
+	object->flags &= ~RT_OBJECT_MAY_LEAVE;
+	if (!hooks_has_map(rt_ptr(object->link_map)))
+		release(patch, object);
+}
+
+void coming_release_late(void)
+{
+	for_each_library(release_gone);
 }
 
 /* --- Coming ----------------------------------------------------------- */

@@ -12,6 +12,8 @@
 void coming_accept(void);
 /* In dlclose: takes the patches back from what goes. */
 void coming_release(void);
+/* After dlclose: what could not be told to be going, and is gone. */
+void coming_release_late(void);
 
 struct rt_patch;
 /*

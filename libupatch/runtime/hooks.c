@@ -6,6 +6,8 @@
  *					constructor has run
  *	_dl_debug_state(), RT_DELETE	in dlclose: destructors have run, all
  *					is still mapped
+ *	_dl_debug_state(), RT_CONSISTENT
+ *					afterwards, and in dlopen
  *
  * Both are called with the loader's lock held, in the thread that called
  * dlopen or dlclose.
@@ -15,6 +17,7 @@
 #include <string.h>
 
 #include "coming.h"
+#include "leaving.h"
 #include "object_image.h"
 
 extern const char upatch_hook_debug_state[];
@@ -48,7 +51,14 @@ void hooks_set_original(enum rt_hook hook, rt_addr_t original)
 
 void hooks_set_loader(rt_addr_t r_debug, rt_addr_t signal_error)
 {
-	loader.r_debug = rt_ptr(r_debug);
+	struct r_debug *found = rt_ptr(r_debug);
+
+	if (!leaving_init(found->r_map)) {
+		log_warning(
+			"libraries that come and go are not watched: unknown loader");
+		return;
+	}
+	loader.r_debug = found;
 	/* POSIX has them alike (dlsym), ISO C does not. */
 	memcpy(&loader.signal_error, &signal_error,
 	       sizeof(loader.signal_error));
@@ -66,6 +76,15 @@ struct link_map *hooks_find_map(const char *name)
 	return NULL;
 }
 
+bool hooks_has_map(const struct link_map *wanted)
+{
+	const struct link_map *map = loader.r_debug->r_map;
+
+	while (map && map != wanted)
+		map = map->l_next;
+	return map;
+}
+
 _Noreturn void hooks_refuse(const char *name, int error, const char *text)
 {
 	loader.signal_error(error, name, NULL, text);
@@ -74,8 +93,12 @@ _Noreturn void hooks_refuse(const char *name, int error, const char *text)
 
 void hooks_on_debug_state(void)
 {
-	if (loader.r_debug && loader.r_debug->r_state == RT_DELETE)
+	if (!loader.r_debug)
+		return;
+	if (loader.r_debug->r_state == RT_DELETE)
 		coming_release();
+	else if (loader.r_debug->r_state == RT_CONSISTENT)
+		coming_release_late();
 }
 
 void hooks_on_catch_exception(void *exception)

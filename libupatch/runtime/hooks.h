@@ -18,6 +18,8 @@ void hooks_set_loader(rt_addr_t r_debug, rt_addr_t signal_error);
 
 /* The first library in the program's namespace that `name` fits, or NULL. */
 struct link_map *hooks_find_map(const char *name);
+/* Is it in the program's namespace? */
+bool hooks_has_map(const struct link_map *wanted);
 /*
  * Makes the dlopen that is under way fail: dlerror() says "NAME: TEXT: errno".
  * Does not return.

@@ -114,6 +114,8 @@ int transition_reverse(void);
 int transition_force(void);
 int transition_settle(void);
 int transition_finish(void);
+/* Settled, and its callbacks have not run. */
+bool transition_is_unfinished(const struct rt_patch *patch);
 /* The controller is gone: into a state in which the target can stay. */
 void transition_abandon(void);
 

@@ -278,6 +278,11 @@ int transition_settle(void)
 	return 0;
 }
 
+bool transition_is_unfinished(const struct rt_patch *patch)
+{
+	return settled.patch == patch;
+}
+
 int transition_finish(void)
 {
 	struct rt_patch *patch = settled.patch;
@@ -285,9 +290,9 @@ int transition_finish(void)
 
 	if (!patch)
 		return -EINVAL;
-	settled.patch = NULL;
 	for_each_loaded(patch, direction == RT_PATCHING ? object_post_patch
 							: object_post_unpatch);
+	settled.patch = NULL;
 	system_state_close();
 	log_direction(UPATCH_EVENT_DONE, patch, direction);
 	return 0;
