@@ -9,6 +9,10 @@ A scenario is a text file.  Lines that begin with '#' are comments.
   <~ PATTERN               ... or one that this regular expression matches
   apply PATCH OPTIONS = STATUS     run upatchctl; so do revert NAME, wait,
                                    reverse and force
+  fork                     let the victim fork
+  child, parent            whom the steps that follow are about
+  status                   the indented lines that follow are all patches
+                           that `status` lists, and the transition if one runs
   log                      the indented lines that follow are all events since
                            the last `log`; one that begins with '?' may be
                            missing
@@ -94,7 +98,10 @@ class Player:
         self.victims = victims
         self.patches = patches
         self.victim = None
-        self.seen = 0
+        # whom it is about: process id, and how many events were compared
+        self.target = None
+        self.child = None
+        self.seen = {}
 
     def run_upatchctl(self, words):
         return subprocess.run([self.upatchctl] + words, text=True,
@@ -104,10 +111,21 @@ class Player:
     def start(self, words):
         words = [word.replace("$VICTIMS", self.victims) for word in words]
         self.victim = Victim(self.victims, words)
+        self.target = self.victim.target
+        self.seen[self.target] = 0
+
+    def fork(self):
+        self.victim.send("fork")
+        answer = self.victim.read_line()
+        if not re.fullmatch(r"forked \d+", answer):
+            raise Failure(f"the victim says '{answer}' and does not fork")
+        self.child = answer.split()[1]
+        # It has the log of its parent.
+        self.seen[self.child] = self.seen[self.target]
 
     def operate(self, command, words):
         *words, _, status = words
-        operands = [self.victim.target]
+        operands = [self.target]
         if command == "apply":
             operands.append(os.path.join(self.patches, words.pop(0) + ".so"))
         elif command == "revert":
@@ -119,17 +137,34 @@ class Player:
                           f"{done.stderr.strip()}")
 
     def compare_log(self, expected):
-        done = self.run_upatchctl(["log", "--json", self.victim.target])
+        done = self.run_upatchctl(["log", "--json", self.target])
         if done.returncode != 0:
             raise Failure("upatchctl log: " + done.stderr.strip())
         events = [event_line(json.loads(line))
                   for line in done.stdout.splitlines()]
-        new, self.seen = events[self.seen:], len(events)
+        new, self.seen[self.target] = (events[self.seen[self.target]:],
+                                       len(events))
         wanted = [line.lstrip("?") for line in expected
                   if not line.startswith("?") or line[1:] in new]
         if new != wanted:
             raise Failure("the log reads\n  " + "\n  ".join(new) +
                           "\nexpected\n  " + "\n  ".join(wanted))
+
+    def compare_status(self, expected):
+        done = self.run_upatchctl(["status", "--json", self.target])
+        if done.returncode != 0:
+            raise Failure("upatchctl status: " + done.stderr.strip())
+        status = json.loads(done.stdout)
+        found = []
+        for patch in status["patches"]:
+            words = [patch["name"], patch["state"]]
+            words += ["forced"] if patch["forced"] else []
+            found.append(" ".join(words))
+        if status["transition"]:
+            found.append("transition " + status["transition"]["patch"])
+        if found != expected:
+            raise Failure("the status reads\n  " + "\n  ".join(found) +
+                          "\nexpected\n  " + "\n  ".join(expected))
 
     def play(self, steps):
         for number, text, block in steps:
@@ -145,6 +180,14 @@ class Player:
                     self.victim.expect_like(" ".join(rest))
                 elif word == "log":
                     self.compare_log(block)
+                elif word == "status":
+                    self.compare_status(block)
+                elif word == "fork":
+                    self.fork()
+                elif word == "child":
+                    self.target = self.child
+                elif word == "parent":
+                    self.target = self.victim.target
                 else:
                     self.operate(word, rest)
             except Failure as failure:
