@@ -193,7 +193,10 @@ struct upatch_options {
 	void (*progress)(const struct upatch_progress *progress, void *user);
 	/* optional; one line of debugging text per call */
 	void (*trace)(const char *line, void *user);
-	/* optional; polled: true asks to stop, as if the time were over */
+	/*
+	 * optional; polled: true asks to stop, as if the time were over, but
+	 * UPATCH_ON_TIMEOUT_FORCE is taken as UPATCH_ON_TIMEOUT_REVERSE
+	 */
 	bool (*interrupted)(void *user);
 	void *user;
 };
