@@ -7,8 +7,9 @@
  * Every function that can fail returns 0 or a negative enum upatch_error_code
  * value and describes the failure in *err, which belongs to the caller, may be
  * NULL, and is not touched on success.  Unless a function says otherwise, the
- * target is unchanged after a failure, except for UPATCH_ERROR_TIMED_OUT
- * (see enum upatch_on_timeout) and UPATCH_ERROR_TARGET_DAMAGED.
+ * target is unchanged after a failure, except for UPATCH_ERROR_TIMED_OUT,
+ * UPATCH_ERROR_INTERRUPTED (see enum upatch_on_timeout for both) and
+ * UPATCH_ERROR_TARGET_DAMAGED.
  */
 #ifndef UPATCH_UPATCH_H
 #define UPATCH_UPATCH_H
