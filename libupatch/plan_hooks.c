@@ -74,7 +74,6 @@ void plan_hooks_find(struct process *process, const struct view *view,
 		hooks.signal_error =
 			process_exported(process, libc, "_dl_signal_error");
 	hooks.are_possible =
-
 		hooks.signal_error &&
 		find_debug_state(process, view, &hooks.hooks[0]) &&
 		find_catch_exception(process, libc, view, &hooks.hooks[1]);

@@ -4,9 +4,10 @@
  * which any later controller reads with process_vm_readv, and the messages
  * between a controller and the agent.  Fixed-size types only.
  *
- * The agent alone writes the state.  The controller writes code (entries,
- * gates), registers and the moved words of stopped threads, never the state:
- * when it is killed, what the state says is still true.
+ * The runtime alone writes the state: its agent, and a thread in dlopen or
+ * dlclose under the same lock.  The controller writes code (entries, gates),
+ * registers and the moved words of stopped threads, never the state: when it
+ * is killed, what the state says is still true.
  */
 #ifndef UPATCH_PROTOCOL_H
 #define UPATCH_PROTOCOL_H

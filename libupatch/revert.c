@@ -71,7 +71,6 @@ int upatch_revert(struct upatch_target *target, const char *patch_name,
 		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				 "no name of a patch is given");
 	ret = operation_open(&operation, target, options, &local);
-
 	snprintf(operation.result.patch, sizeof(operation.result.patch), "%s",
 		 patch_name);
 	if (!ret)
