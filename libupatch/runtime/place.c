@@ -104,6 +104,7 @@ int place_plan(const struct rt_object *object,
 	struct placement placement = {
 		.funcs = calloc(object->func_count + 1,
 				sizeof(*placement.funcs)),
+		.func_count = object->func_count,
 	};
 
 	if (!placement.funcs) {
@@ -121,8 +122,16 @@ int place_plan(const struct rt_object *object,
 	return 0;
 }
 
+/*
+ * A patch may be loaded where the library was.  Addresses that are left behind
+ * in freed memory would look like references to its code and keep it.
+ */
 void place_free(struct placement *placement)
 {
+	if (placement->funcs)
+		explicit_bzero(placement->funcs,
+			       placement->func_count *
+				       sizeof(*placement->funcs));
 	free(placement->funcs);
 	placement->funcs = NULL;
 }

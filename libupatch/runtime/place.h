@@ -23,6 +23,7 @@ struct placement_func {
 
 struct placement {
 	struct placement_func *funcs; /* beside the object's functions */
+	uint32_t func_count;
 };
 
 /*

@@ -236,6 +236,8 @@ void site_forget(struct rt_site *site)
 		link = &((struct rt_site *)rt_ptr(*link))->next;
 	if (*link)
 		*link = site->next;
+	/* No address may stay behind, as in place_free. */
+	explicit_bzero(site, sizeof(*site));
 	free(site);
 }
 
