@@ -354,6 +354,10 @@ int host_find(struct process *process, struct tracer *tracer,
 		ret = try_round(&search, deadline_ns, ret_thread, err);
 		if (ret || *ret_thread)
 			break;
+		if (!process_is_alive(process)) {
+			ret = process_report_gone(process, err);
+			break;
+		}
 		if (tracer_now_ns() >= deadline_ns) {
 			ret = none_found(&search, err);
 			break;

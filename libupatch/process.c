@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dynamic.h"
+#include "loader.h"
 #include "tasks.h"
 
 static int check_alive(pid_t pid, struct upatch_error *err)
@@ -171,6 +172,21 @@ static int check_task(const struct process *process, pid_t tid,
 			"process %d is stopped (SIGCONT lets it go on)",
 			process->pid);
 	return 0;
+}
+
+/* The memory of a program that is gone reads as empty. */
+bool process_is_alive(const struct process *process)
+{
+	char probe;
+
+	return memory_read_some(&process->memory,
+				process->modules.modules[0].start, &probe,
+				sizeof(probe)) == sizeof(probe);
+}
+
+int process_report_gone(const struct process *process, struct upatch_error *err)
+{
+	return loader_report_gone(&process->memory, err);
 }
 
 int process_check_ready(const struct process *process, struct upatch_error *err)

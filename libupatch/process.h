@@ -38,6 +38,12 @@ UPATCH_MUST_CHECK int process_refresh(struct process *process,
 UPATCH_MUST_CHECK int process_refresh_maps(struct process *process,
 					   struct upatch_error *err);
 
+/* Whether the memory is still that of the program that was opened. */
+bool process_is_alive(const struct process *process);
+/* UPATCH_ERROR_NO_TARGET: it is not. */
+int process_report_gone(const struct process *process,
+			struct upatch_error *err);
+
 /*
  * Refuses a target that cannot be changed now: stopped, traced, or another
  * operation is at work (UPATCH_ERROR_BUSY where it is only for now).
