@@ -366,7 +366,7 @@ static int plan_object(struct maker *maker, uint32_t index,
 	return findings_add_note(
 		       &maker->plan->findings,
 		       maker->plan->hooks.are_possible
-			       ? "'%s' is not loaded; it will be patched when it comes"
+			       ? "'%s' is not loaded; it will be patched when it comes, and does not load if the patch does not fit it"
 			       : "'%s' is not loaded and will not be patched",
 		       object->declared->name)
 		       ? 0

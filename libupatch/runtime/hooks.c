@@ -91,9 +91,19 @@ _Noreturn void hooks_refuse(const char *name, int error, const char *text)
 	__builtin_trap(); /* it does not return */
 }
 
+/*
+ * A callback for a library that comes or goes has called the loader: the
+ * thread holds the lock already.  What has come with that call is looked at
+ * when the callback is over.
+ */
+static bool is_nested(void)
+{
+	return !loader.r_debug || state_is_locked_by_me();
+}
+
 void hooks_on_debug_state(void)
 {
-	if (!loader.r_debug)
+	if (is_nested())
 		return;
 	if (loader.r_debug->r_state == RT_DELETE)
 		coming_release();
@@ -103,6 +113,6 @@ void hooks_on_debug_state(void)
 
 void hooks_on_catch_exception(void *exception)
 {
-	if (!exception && loader.r_debug)
+	if (!exception && !is_nested())
 		coming_accept();
 }

@@ -43,6 +43,7 @@ void state_init(void);
  */
 void state_lock(void);
 void state_unlock(void);
+bool state_is_locked_by_me(void);
 /* Around a callback: unlocks in the agent, does nothing in other threads. */
 void state_leave_for_callback(void);
 void state_return_from_callback(void);

@@ -93,6 +93,8 @@ void state_init(void)
 static struct {
 	pthread_mutex_t mutex;
 	pid_t pid;
+	/* the thread that holds it, or 0 */
+	_Atomic long owner;
 } lock = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 void state_lock(void)
@@ -102,12 +104,20 @@ void state_lock(void)
 	if (lock.pid != pid) {
 		pthread_mutex_init(&lock.mutex, NULL);
 		lock.pid = pid;
+		lock.owner = 0;
 	}
 	pthread_mutex_lock(&lock.mutex);
+	lock.owner = syscall(SYS_gettid);
+}
+
+bool state_is_locked_by_me(void)
+{
+	return lock.pid == getpid() && lock.owner == syscall(SYS_gettid);
 }
 
 void state_unlock(void)
 {
+	lock.owner = 0;
 	pthread_mutex_unlock(&lock.mutex);
 }
 

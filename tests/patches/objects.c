@@ -2,11 +2,12 @@
 /*
  * The main program and both libraries of the victim `objects`, with all four
  * callbacks.  Variants, by macro: NAME; MAIN, A, B: the objects in it; FAIL_MAIN,
- * FAIL_A, FAIL_B: whose pre_patch refuses; MISSING_A: a symbol that libtarget_a.so
+ * FAIL_A, FAIL_B: whose pre_patch refuses; LOADS: pre_patch calls dlopen; MISSING_A: a symbol that libtarget_a.so
  * lacks; ADD: what the functions add to what ran before.
  */
 #include <upatch/patch.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,11 @@ static void say(const char *callback, const struct upatch_object *obj)
 static int pre_patch(struct upatch_object *obj)
 {
 	say("pre_patch", obj);
+#if defined(LOADS)
+	/* As a look-up of names or characters does. */
+	if (!dlopen("libm.so.6", RTLD_NOW))
+		return -ENOENT;
+#endif
 	return strcmp(name_of(obj), FAILING) == 0 ? -ENODEV : 0;
 }
 
