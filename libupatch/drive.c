@@ -2,6 +2,7 @@
 /* Drives a transition to its end. */
 #include "drive.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -300,6 +301,22 @@ static int remove_idle(struct driver *driver, struct upatch_error *err)
 	return ret;
 }
 
+/* coming_was_missed in the runtime: what was planned lacks a library. */
+static int start(struct driver *driver, struct upatch_error *err)
+{
+	struct upatch_error local = { 0 };
+	int ret = operation_tell(driver->operation, RT_START, 0,
+				 "start the transition", &local);
+
+	if (ret && local.saved_errno == EAGAIN)
+		return error_set(
+			err, UPATCH_ERROR_BUSY, EAGAIN,
+			"a library that the patch names was loaded meanwhile; try again");
+	if (ret && err)
+		*err = local;
+	return ret;
+}
+
 static int begin(struct driver *driver, struct upatch_error *err)
 {
 	struct operation *operation = driver->operation;
@@ -308,8 +325,7 @@ static int begin(struct driver *driver, struct upatch_error *err)
 	if (!driver->drive->is_running) {
 		ret = install(driver, err);
 		if (!ret)
-			ret = operation_tell(operation, RT_START, 0,
-					     "start the transition", err);
+			ret = start(driver, err);
 	}
 	if (!ret && driver->drive->reverse)
 		ret = operation_tell(operation, RT_REVERSE, 0,
