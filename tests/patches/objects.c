@@ -2,8 +2,9 @@
 /*
  * The main program and both libraries of the victim `objects`, with all four
  * callbacks.  Variants, by macro: NAME; MAIN, A, B: the objects in it; FAIL_MAIN,
- * FAIL_A, FAIL_B: whose pre_patch refuses; LOADS: pre_patch calls dlopen; MISSING_A: a symbol that libtarget_a.so
- * lacks; ADD: what the functions add to what ran before.
+ * FAIL_A, FAIL_B: whose pre_patch refuses; LOADS: pre_patch calls dlopen;
+ * MISSING_A: a symbol that libtarget_a.so lacks; ADD: what the functions add to
+ * what ran before.
  */
 #include <upatch/patch.h>
 
