@@ -228,10 +228,31 @@ void site_drop_func(struct rt_func *func)
 	drop(rt_ptr(func->site), func);
 }
 
+/*
+ * Also of functions that are on no stack: of patches that have left, or are
+ * not enabled yet.
+ */
+static void forget_in_object(const struct rt_object *object,
+			     const struct rt_site *site)
+{
+	for (uint32_t i = 0; i < object->func_count; i++) {
+		struct rt_func *func = &patch_funcs(object)[i];
+
+		if (func->site == rt_addr(site))
+			func->site = 0;
+	}
+}
+
 void site_forget(struct rt_site *site)
 {
 	rt_addr_t *link = &state->sites;
+	struct rt_patch *patch;
 
+	rt_for_each(patch, state->patches)
+	{
+		for (uint32_t i = 0; i < patch->object_count; i++)
+			forget_in_object(&patch_objects(patch)[i], site);
+	}
 	while (*link && *link != rt_addr(site))
 		link = &((struct rt_site *)rt_ptr(*link))->next;
 	if (*link)

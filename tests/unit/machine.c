@@ -420,3 +420,18 @@ bool machine_is_consistent(void)
 	return state->seq % 2 == 0 &&
 	       area_head.transition == state->transition.id;
 }
+
+bool machine_refers_to_forgotten_site(void)
+{
+	struct rt_site *site = calloc(1, sizeof(*site));
+	struct rt_func *func;
+
+	machine_reset();
+	load(0);
+	func = &patches[0].funcs[0][0];
+	func->site = rt_addr(site);
+	site->next = state->sites;
+	state->sites = rt_addr(site);
+	site_forget(site);
+	return func->site == rt_addr(site) || state->sites == rt_addr(site);
+}

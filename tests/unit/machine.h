@@ -86,6 +86,11 @@ bool machine_is_undrained(void);
 /* Do new threads count as moved? */
 bool machine_new_threads_are_moved(void);
 bool machine_is_consistent(void);
+/*
+ * Forgets a site that a patch which is not enabled yet has found, too.  Does
+ * anybody still refer to it?
+ */
+bool machine_refers_to_forgotten_site(void);
 
 /* --- machine_model.c: what the rules say --------------------------------- */
 struct model {

@@ -193,3 +193,11 @@ Test(transition_model, long_sequences_at_random)
 	}
 	cr_assert(done > 100000);
 }
+
+/* The library is closed between loading a patch and enabling it. */
+Test(transition_model, nobody_refers_to_a_site_that_is_gone)
+{
+	bool refers = machine_refers_to_forgotten_site();
+
+	cr_assert(not(refers));
+}
