@@ -128,17 +128,21 @@ static int wait_for_reply(const struct channel *channel, uint64_t deadline_ns,
 	}
 }
 
-int channel_request(struct channel *channel, const struct rt_request *request,
-		    int passed_fd, uint64_t deadline_ns,
+int channel_send(struct channel *channel, const struct rt_request *request,
+		 int passed_fd, const char *what, struct upatch_error *err)
+{
+	return send_request(channel, request, passed_fd)
+		       ? no_answer(channel, what, err)
+		       : 0;
+}
+
+int channel_receive(struct channel *channel, uint64_t deadline_ns,
 		    struct rt_reply *ret_reply, const char *what,
 		    struct upatch_error *err)
 {
 	ssize_t len;
-	int ret;
+	int ret = wait_for_reply(channel, deadline_ns, what, err);
 
-	if (send_request(channel, request, passed_fd))
-		return no_answer(channel, what, err);
-	ret = wait_for_reply(channel, deadline_ns, what, err);
 	if (ret)
 		return ret;
 	do {
@@ -154,6 +158,18 @@ int channel_request(struct channel *channel, const struct rt_request *request,
 				 what, ret_reply->text);
 	return error_set(err, error_code_of_errno(-ret_reply->result),
 			 -ret_reply->result, "cannot %s", what);
+}
+
+int channel_request(struct channel *channel, const struct rt_request *request,
+		    int passed_fd, uint64_t deadline_ns,
+		    struct rt_reply *ret_reply, const char *what,
+		    struct upatch_error *err)
+{
+	int ret = channel_send(channel, request, passed_fd, what, err);
+
+	return ret ? ret
+		   : channel_receive(channel, deadline_ns, ret_reply, what,
+				     err);
 }
 
 int channel_tell(struct channel *channel, enum rt_request_type type,

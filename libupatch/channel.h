@@ -38,6 +38,16 @@ UPATCH_MUST_CHECK int
 channel_request(struct channel *channel, const struct rt_request *request,
 		int passed_fd, uint64_t deadline_ns, struct rt_reply *ret_reply,
 		const char *what, struct upatch_error *err);
+/* The two halves of it. */
+UPATCH_MUST_CHECK int channel_send(struct channel *channel,
+				   const struct rt_request *request,
+				   int passed_fd, const char *what,
+				   struct upatch_error *err);
+UPATCH_MUST_CHECK int channel_receive(struct channel *channel,
+				      uint64_t deadline_ns,
+				      struct rt_reply *ret_reply,
+				      const char *what,
+				      struct upatch_error *err);
 /* A request without operands. */
 UPATCH_MUST_CHECK int channel_tell(struct channel *channel,
 				   enum rt_request_type type, rt_addr_t patch,

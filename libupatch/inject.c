@@ -283,6 +283,38 @@ static int start_again(struct entry *entry, struct remote_call *call,
 	return ret;
 }
 
+/*
+ * While the agent has not executed an instruction yet: it waits for this only
+ * for a limited time, and on a busy machine everything takes its time.  The
+ * borrowed thread has left the stub's page.
+ */
+static int greet_agent(struct entry *entry, struct upatch_error *err)
+{
+	const struct rt_request request = {
+		.type = RT_HELLO,
+		.hello.protocol = RT_VERSION,
+		.hello.sigreturn = entry->libc.sigreturn,
+		.hello.stub_page = entry->stub_page,
+		.hello.stub_page_len = entry->stub_page ? PAGE_LEN : 0,
+	};
+	int ret;
+
+	if (entry->target_fd == -EBUSY)
+		return error_set(err, UPATCH_ERROR_BUSY, 0,
+				 "another operation is at work in process %d",
+				 entry->process->pid);
+	if (entry->target_fd < 0)
+		return error_set(err, UPATCH_ERROR_SYSTEM, -entry->target_fd,
+				 "process %d cannot start the agent",
+				 entry->process->pid);
+	ret = channel_open(entry->channel, entry->process->pid,
+			   entry->target_fd, err);
+	if (ret)
+		return ret;
+	return channel_send(entry->channel, &request, -1, "greet the agent",
+			    err);
+}
+
 static int borrow_thread(struct entry *entry, struct tracer *tracer,
 			 struct thread *thread, struct upatch_error *err)
 {
@@ -299,8 +331,12 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 		ret = load_runtime(entry, &call, err);
 	else
 		ret = start_again(entry, &call, err);
+	if (!ret)
+		ret = greet_agent(entry, err);
+	remote_call_release_newborn(&call);
 	close_ret = remote_call_close(&call, tracer_now_ns() + CLOSE_TIMEOUT_NS,
 				      &close_err);
+	remote_call_release_newborn(&call);
 	if (!ret && close_ret && err)
 		*err = close_err;
 	return ret ? ret : close_ret;
@@ -341,36 +377,13 @@ static int enter_target(struct tracer *tracer, void *user,
 	return ret;
 }
 
-static int greet_agent(struct entry *entry, struct upatch_error *err)
+static int hear_agent(struct entry *entry, struct upatch_error *err)
 {
-	struct rt_request request = {
-		.type = RT_HELLO,
-		.hello.protocol = RT_VERSION,
-		.hello.sigreturn = entry->libc.sigreturn,
-		.hello.stub_page = entry->stub_page,
-		.hello.stub_page_len = entry->stub_page ? PAGE_LEN : 0,
-	};
 	struct rt_reply reply;
-	int ret;
+	int ret = channel_receive(entry->channel, entry->call_deadline_ns,
+				  &reply, "greet the agent", err);
 
-	if (entry->target_fd == -EBUSY)
-		return error_set(err, UPATCH_ERROR_BUSY, 0,
-				 "another operation is at work in process %d",
-				 entry->process->pid);
-	if (entry->target_fd < 0)
-		return error_set(err, UPATCH_ERROR_SYSTEM, -entry->target_fd,
-				 "process %d cannot start the agent",
-				 entry->process->pid);
-	ret = channel_open(entry->channel, entry->process->pid,
-			   entry->target_fd, err);
-	if (ret)
-		return ret;
-	ret = channel_request(entry->channel, &request, -1,
-			      entry->call_deadline_ns, &reply,
-			      "greet the agent", err);
-	if (ret)
-		channel_close(entry->channel);
-	else
+	if (!ret)
 		entry->process->state_addr = reply.value;
 	return ret;
 }
@@ -440,7 +453,9 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 		ret = traced_run(process->pid, enter_target, &entry, err);
 	free(entry.image);
 	if (!ret)
-		ret = greet_agent(&entry, err);
+		ret = hear_agent(&entry, err);
+	if (ret)
+		channel_close(entry.channel);
 	if (!ret)
 		*ret_injection = injection;
 	return ret;

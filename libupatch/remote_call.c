@@ -53,10 +53,8 @@ static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 				thread->tid, call->tracer->pid);
 		if (other == thread)
 			break;
-		/* The agent, or a thread that others created. */
-		if (other->is_new)
-			tracer_release(call->tracer, other);
-		else
+		/* Newborn threads wait: see remote_call_release_newborn. */
+		if (!other->is_new)
 			tracer_resume(other);
 	}
 	if (thread->run == THREAD_GONE || call->tracer->exited)
@@ -185,4 +183,14 @@ int remote_call_close(struct remote_call *call, uint64_t deadline_ns,
 		ret = leave_frame(call, deadline_ns, err);
 	call->tracer->in_remote_call = false;
 	return ret;
+}
+
+void remote_call_release_newborn(struct remote_call *call)
+{
+	struct tracer *tracer = call->tracer;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		if (tracer->threads[i]->is_new)
+			tracer_release(tracer, tracer->threads[i]);
+	}
 }

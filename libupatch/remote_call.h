@@ -41,6 +41,12 @@ remote_call_run(struct remote_call *call, upatch_addr_t function,
 		struct upatch_error *err);
 
 /*
+ * Threads that were created during a call, the agent above all, have not
+ * executed an instruction yet.  Lets them go.
+ */
+void remote_call_release_newborn(struct remote_call *call);
+
+/*
  * Gives the thread its own state back, to the last register, and leaves it
  * stopped where it was found.
  */
