@@ -29,12 +29,6 @@
 struct code_source {
 	bool (*find)(void *user, upatch_addr_t addr, upatch_addr_t *ret_start,
 		     const uint8_t **ret_code, size_t *ret_len);
-	/*
-	 * The object's n-th piece of executable memory, whole; false: there
-	 * are no more.  NULL: nobody can look for callers.
-	 */
-	bool (*text)(void *user, size_t n, upatch_addr_t *ret_start,
-		     const uint8_t **ret_code, size_t *ret_len);
 	void *user;
 };
 
@@ -82,15 +76,6 @@ struct clobber {
 	 */
 	bool stack_args_known;
 	uint32_t stack_arg_bytes;
-	/*
-	 * What callers rely on: of the registers that are not written, those
-	 * that may be in use across a call, and how many bytes of the vector
-	 * registers; and that the stack may be misaligned.  Everything, until
-	 * clobber_analyze_callers knows better.
-	 */
-	struct clobber_set relied;
-	uint8_t vector_width; /* 16, 32 or 64 */
-	bool may_be_misaligned;
 };
 
 /*
@@ -101,21 +86,15 @@ void clobber_analyze(const struct code_source *source, upatch_addr_t addr,
 		     struct clobber *ret_clobber);
 
 /*
- * Looks at every direct call of the function at `addr`, which `clobber` is
- * about, and at the callers of callers as far as they pass on what they rely
- * on.  Calls through pointers do not count: the compiler does not know there
- * what is called.
+ * May a caller rely on more than the calling convention promises?  Whether one
+ * does is not looked for: it would take some 20 ms per function at apply.
  */
-void clobber_analyze_callers(const struct code_source *source,
-			     upatch_addr_t addr, struct clobber *clobber);
-
-/* Does a caller rely on more than the calling convention promises? */
 bool clobber_needs_shield(const struct clobber *old_function);
 
 /*
  * The registers that a shield keeps when it calls new_function for callers
- * that were compiled against old_function: those that are relied on and that
- * the new one may change.
+ * that were compiled against old_function: those that it does not write and
+ * that the new one may change.
  */
 void clobber_find_kept(const struct clobber *old_function,
 		       const struct clobber *new_function,

@@ -29,7 +29,7 @@ struct shield_spec {
 	upatch_addr_t new_func;
 	/* registers that a machine of this width does not have are ignored */
 	struct clobber_set kept;
-	/* what callers use of vector registers: at most arch_vector_width */
+	/* bytes kept of a vector register: at most arch_vector_width */
 	uint8_t vector_width;
 	/* of the new function: see clobber.h */
 	bool stack_args_known;

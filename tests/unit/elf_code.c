@@ -152,32 +152,9 @@ static bool find_function(void *user, upatch_addr_t addr,
 	return true;
 }
 
-static bool get_text(void *user, size_t n, upatch_addr_t *ret_start,
-		     const uint8_t **ret_code, size_t *ret_len)
-{
-	const struct elf_code *code = user;
-
-	for (unsigned int i = 0; i < code->section_count; i++) {
-		const Elf64_Shdr *section = &code->sections[i];
-
-		if (section->sh_type != SHT_PROGBITS ||
-		    !(section->sh_flags & SHF_EXECINSTR) || n-- > 0)
-			continue;
-		*ret_start = section->sh_addr;
-		*ret_code = code->image + section->sh_offset;
-		*ret_len = section->sh_size;
-		return true;
-	}
-	return false;
-}
-
 struct code_source elf_code_source(struct elf_code *code)
 {
-	return (struct code_source){
-		.find = find_function,
-		.text = get_text,
-		.user = code,
-	};
+	return (struct code_source){ .find = find_function, .user = code };
 }
 
 upatch_addr_t elf_code_find(const struct elf_code *code, const char *name)

@@ -67,8 +67,7 @@ static int find_bias(struct dl_phdr_info *object, size_t size, void *user)
 	return 1;
 }
 
-/* `callers`: and what they rely on. */
-static void analyze(function target, bool callers, struct clobber *ret_clobber)
+static void analyze(function target, struct clobber *ret_clobber)
 {
 	struct elf_code *elf = elf_code_open("/proc/self/exe");
 	struct code_source source = elf_code_source(elf);
@@ -76,9 +75,6 @@ static void analyze(function target, bool callers, struct clobber *ret_clobber)
 
 	dl_iterate_phdr(find_bias, &bias);
 	clobber_analyze(&source, (upatch_addr_t)target - bias, ret_clobber);
-	if (callers)
-		clobber_analyze_callers(&source, (upatch_addr_t)target - bias,
-					ret_clobber);
 	elf_code_close(elf);
 }
 
@@ -106,14 +102,12 @@ static uintptr_t make_shield(function old, function new)
 
 	shield_code = map_near((uintptr_t)old);
 	spec.code = (upatch_addr_t)shield_code;
-	analyze(old, true, &old_clobber);
-	analyze(new, false, &new_clobber);
+	analyze(old, &old_clobber);
+	analyze(new, &new_clobber);
 	if (!clobber_needs_shield(&old_clobber))
 		return (uintptr_t) new;
 	clobber_find_kept(&old_clobber, &new_clobber, &spec.kept);
-	spec.vector_width = old_clobber.vector_width;
-	if (spec.vector_width > arch_vector_width())
-		spec.vector_width = arch_vector_width();
+	spec.vector_width = arch_vector_width();
 	spec.stack_args_known = new_clobber.stack_args_known;
 	spec.stack_arg_bytes = new_clobber.stack_arg_bytes;
 	if (arch_emit_shield(&spec, shield_code, PAGE_LEN, &shield_len, NULL))
@@ -625,10 +619,10 @@ Test(shield, arguments_are_counted_where_they_can_be)
 {
 	struct clobber clobber;
 
-	analyze((function)new_odd, false, &clobber);
+	analyze((function)new_odd, &clobber);
 	cr_expect(eq(int, clobber.stack_args_known, true));
 	cr_expect(eq(u32, clobber.stack_arg_bytes, 8));
-	analyze((function)new_large, false, &clobber);
+	analyze((function)new_large, &clobber);
 	cr_expect(eq(int, clobber.stack_args_known, true));
 	cr_expect(eq(u32, clobber.stack_arg_bytes, sizeof(struct large)));
 }

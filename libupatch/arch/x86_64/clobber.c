@@ -117,14 +117,6 @@ static const struct clobber failed_analysis = {
 		     .vector = 3 },
 };
 
-/* What callers do is not known yet. */
-static void rely_on_all(struct clobber *clobber)
-{
-	clobber->relied = clobber_set_without(&clobber_all, &clobber->written);
-	clobber->vector_width = 64;
-	clobber->may_be_misaligned = true;
-}
-
 void clobber_analyze(const struct code_source *source, upatch_addr_t addr,
 		     struct clobber *ret_clobber)
 {
@@ -138,21 +130,20 @@ void clobber_analyze(const struct code_source *source, upatch_addr_t addr,
 		code_reader_fini(&analysis->reader);
 	}
 	free(analysis);
-	rely_on_all(ret_clobber);
 }
 
 bool clobber_needs_shield(const struct clobber *old_function)
 {
-	return old_function->known &&
-	       (old_function->may_be_misaligned ||
-		!clobber_set_is_empty(&old_function->relied));
+	/* Even one that writes everything: the stack may be misaligned. */
+	return old_function->known;
 }
 
 void clobber_find_kept(const struct clobber *old_function,
 		       const struct clobber *new_function,
 		       struct clobber_set *ret_kept)
 {
-	struct clobber_set kept = old_function->relied;
+	struct clobber_set kept =
+		clobber_set_without(&clobber_all, &old_function->written);
 
 	if (new_function->known && new_function->complete)
 		kept = clobber_set_and(&kept, &new_function->touched);

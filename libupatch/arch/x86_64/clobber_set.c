@@ -24,11 +24,6 @@ bool clobber_set_add(struct clobber_set *set, const struct clobber_set *more)
 	       set->opmask != before.opmask;
 }
 
-bool clobber_set_is_empty(const struct clobber_set *set)
-{
-	return !set->general && !set->vector && !set->opmask;
-}
-
 struct clobber_set clobber_set_and(const struct clobber_set *a,
 				   const struct clobber_set *b)
 {

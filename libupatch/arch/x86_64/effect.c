@@ -130,17 +130,6 @@ static void add_register(struct clobber_set *set, x86_reg reg)
 		set->opmask |= 1u << (reg - X86_REG_K0);
 }
 
-static uint8_t vector_width(x86_reg reg)
-{
-	if (reg >= X86_REG_XMM0 && reg <= X86_REG_XMM15)
-		return 16;
-	if (reg >= X86_REG_YMM0 && reg <= X86_REG_YMM15)
-		return 32;
-	if (reg >= X86_REG_XMM16 && reg <= X86_REG_ZMM31)
-		return 64;
-	return reg >= X86_REG_K0 && reg <= X86_REG_K7 ? 64 : 0;
-}
-
 static bool is_gather(unsigned int id)
 {
 	switch (id) {
@@ -165,13 +154,9 @@ static void add_operands(const cs_x86 *x86, unsigned int id,
 
 	for (uint8_t i = 0; i < x86->op_count; i++) {
 		const cs_x86_op *op = &x86->operands[i];
-		uint8_t width;
 
 		if (op->type != X86_OP_REG)
 			continue;
-		width = vector_width(op->reg);
-		if (width > effect->vector_width)
-			effect->vector_width = width;
 		if (op->access & CS_AC_READ)
 			add_register(&uses, op->reg);
 		/* the mask, too, is overwritten */
@@ -252,46 +237,6 @@ static bool is_whole(x86_reg reg)
 	return set.vector || set.opmask;
 }
 
-/* SSE instructions that leave a part of their operand as it was. */
-static bool merges_vector(unsigned int id)
-{
-	switch (id) {
-	case X86_INS_MOVSD:
-	case X86_INS_MOVSS:
-	case X86_INS_MOVLPS:
-	case X86_INS_MOVLPD:
-	case X86_INS_MOVHPS:
-	case X86_INS_MOVHPD:
-	case X86_INS_MOVLHPS:
-	case X86_INS_MOVHLPS:
-	case X86_INS_CVTSI2SD:
-	case X86_INS_CVTSI2SS:
-	case X86_INS_CVTSD2SS:
-	case X86_INS_CVTSS2SD:
-	case X86_INS_SQRTSD:
-	case X86_INS_SQRTSS:
-	case X86_INS_RCPSS:
-	case X86_INS_RSQRTSS:
-	case X86_INS_ROUNDSD:
-	case X86_INS_ROUNDSS:
-	case X86_INS_INSERTPS:
-	case X86_INS_PINSRB:
-	case X86_INS_PINSRW:
-	case X86_INS_PINSRD:
-	case X86_INS_PINSRQ:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* From memory, movsd and movss fill the register with zeros. */
-static bool loads_scalar(const cs_insn *raw)
-{
-	return (raw->id == X86_INS_MOVSD || raw->id == X86_INS_MOVSS) &&
-	       raw->detail->x86.operands[1].type == X86_OP_MEM;
-}
-
 static bool is_zeroing(unsigned int id)
 {
 	switch (id) {
@@ -353,26 +298,16 @@ static void add_sets(const struct insn_decoder *decoder, struct effect *effect)
 		return;
 	for (i = 0; i < read_count; i++)
 		add_register(&effect->reads, reads[i]);
-	for (i = 0; i < write_count; i++) {
+	for (i = 0; i < write_count; i++)
 		add_register(&effect->writes, writes[i]);
-		if (is_whole(writes[i]))
-			add_register(&effect->replaces, writes[i]);
-	}
 	for (i = 0; i < raw->detail->regs_read_count; i++)
 		add_register(&implicit, raw->detail->regs_read[i]);
 	effect->uses = implicit.general;
 	add_operands(&raw->detail->x86, raw->id, effect);
 	correct_sets(raw, effect);
 	drop_idle_reads(raw, effect);
-	effect->replaces = clobber_set_and(&effect->replaces, &effect->writes);
-	if (merges_vector(raw->id) && !loads_scalar(raw))
-		effect->replaces.vector = 0;
-	if (is_gather(raw->id) || is_masked(&effect->insn)) {
+	if (is_gather(raw->id) || is_masked(&effect->insn))
 		clobber_set_add(&effect->reads, &effect->writes);
-		effect->replaces.vector = 0;
-	}
-	if (is_masked(&effect->insn))
-		effect->reads.opmask |= 1u << (effect->insn.bytes[3] & 7);
 }
 
 static const cs_x86_op *find_memory_operand(const cs_x86 *x86)
@@ -619,7 +554,6 @@ static bool decode_opaque(const uint8_t *code, size_t len, upatch_addr_t addr,
 	effect->insn = (struct insn){ .addr = addr, .len = (uint8_t)size };
 	memcpy(effect->insn.bytes, code, size);
 	effect->opaque = true;
-	effect->vector_width = 64;
 	if (is_evex(&effect->insn))
 		correct_evex_memory(effect);
 	return true;

@@ -36,7 +36,6 @@ enum general {
 
 /* Adds `more` to `set`; true: it has grown. */
 bool clobber_set_add(struct clobber_set *set, const struct clobber_set *more);
-bool clobber_set_is_empty(const struct clobber_set *set);
 /* What is in both, and what is only in `a`. */
 struct clobber_set clobber_set_and(const struct clobber_set *a,
 				   const struct clobber_set *b);
@@ -75,16 +74,12 @@ struct effect {
 	/* the sets name all general registers, not only caller-saved ones */
 	struct clobber_set writes;
 	struct clobber_set reads;
-	/* of `writes`, what leaves nothing of the old value */
-	struct clobber_set replaces;
 	/* general registers whose value goes elsewhere than into an address */
 	uint32_t uses;
 	struct effect_memory memory;
 	enum effect_move move;
 	uint8_t dst, src;
 	int64_t offset;
-	/* widest vector register named, in bytes; 64 for what AVX-512 added */
-	uint8_t vector_width;
 	/* vzeroupper: upper halves are lost, but never a value of GCC's */
 	bool zeroes_upper;
 	/* nop, int3: what stands between functions and blocks */

@@ -44,11 +44,6 @@ void frame_state_init(struct frame_state *state)
 	for (int32_t i = 0; i < GENERAL_COUNT; i++)
 		state->general[i] = (struct value){ VALUE_ENTRY, i };
 	state->general[RSP] = (struct value){ VALUE_STACK, 0 };
-	/* psABI 3.2.3: arguments, and r10 for a static chain */
-	state->defined = (struct clobber_set){
-		.general = ~GENERAL_BIT(R11),
-		.vector = 0xff,
-	};
 }
 
 /* --- Slots --------------------------------------------------------------- */
@@ -259,16 +254,13 @@ void frame_state_step(struct frame_state *state, const struct effect *effect,
 		if (memory->written)
 			forget_slots(state, place, memory->size);
 	}
-	if (effect->opaque) {
+	if (effect->opaque)
 		args->escape = true;
-		clobber_set_add(&state->defined, &clobber_all);
-	}
 	note_escape(state, effect->uses, args);
 	state->vector_unread &= ~effect->reads.vector;
 	state->vector_unread |= effect->writes.vector;
 	state->vector_written |= effect->writes.vector;
 	state->opmask_written |= effect->writes.opmask;
-	clobber_set_add(&state->defined, &effect->writes);
 	if (effect->move == EFFECT_OTHER)
 		forget_general(state, effect->writes.general);
 	else
@@ -283,7 +275,6 @@ void frame_state_call(struct frame_state *state,
 	static const uint32_t passing = GENERAL_BIT(RDI) | GENERAL_BIT(RSI) |
 					GENERAL_BIT(RDX) | GENERAL_BIT(RCX) |
 					GENERAL_BIT(R8) | GENERAL_BIT(R9);
-	struct clobber_set result = clobber_set_and(written, &clobber_results);
 
 	note_escape(state, passing, args);
 	forget_below_stack_pointer(state);
@@ -292,8 +283,6 @@ void frame_state_call(struct frame_state *state,
 	state->vector_unread |= results;
 	state->vector_written |= written->vector;
 	state->opmask_written |= written->opmask;
-	state->defined = clobber_set_without(&state->defined, written);
-	clobber_set_add(&state->defined, &result);
 }
 
 /* --- Where ways meet ------------------------------------------------------ */
@@ -354,7 +343,6 @@ bool frame_state_join(struct frame_state *state,
 	changed |= join_bits(&state->vector_written, other->vector_written);
 	changed |= join_bits(&state->opmask_written, other->opmask_written);
 	changed |= join_bits(&state->vector_unread, other->vector_unread);
-	changed |= clobber_set_add(&state->defined, &other->defined);
 	return changed;
 }
 

@@ -37,8 +37,6 @@ struct frame_state {
 	uint32_t opmask_written;
 	/* vector registers written, on some way, and not read since */
 	uint32_t vector_unread;
-	/* what may hold something that the function still needs */
-	struct clobber_set defined;
 };
 
 /* Places at or above this are incoming arguments; below is the return address. */

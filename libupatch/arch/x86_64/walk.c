@@ -90,13 +90,6 @@ static void leave_for_unknown(struct walk *walk, const char *reason)
 	walk->args.escape = true;
 }
 
-static void call_unknown(struct walk *walk, const struct frame_state *state,
-			 const char *reason)
-{
-	mark_unknown(walk, reason);
-	walk->aligned_sp = state->general[RSP];
-}
-
 /*
  * A tail call goes on as if the other function were a part of this one, which
  * is also how a jump to a cold part is right.
@@ -132,12 +125,12 @@ static void call(struct walk *walk, upatch_addr_t target,
 	uint32_t results = 0;
 
 	if (!code_reader_go(walk->reader, target)) {
-		call_unknown(walk, state, "calls another object");
+		mark_unknown(walk, "calls another object");
 	} else if (!(callee = walk->callee(walk->user, target))) {
 		mark_incomplete(walk, "calls too many functions");
 		written = &clobber_results;
 	} else if (!callee->known) {
-		call_unknown(walk, state, callee->reason);
+		mark_unknown(walk, callee->reason);
 	} else {
 		written = &callee->written;
 		results = callee->results.vector;
@@ -145,14 +138,18 @@ static void call(struct walk *walk, upatch_addr_t target,
 	frame_state_call(state, written, results, &walk->args);
 }
 
-bool walk_is_tls_call(const struct effect *effect,
-		      const struct frame_state *state)
+/*
+ * `lea x@tlsdesc(%rip), %rax; call *(%rax)` changes rax alone, and GCC counts
+ * on it: "A Generic ABI for TLS descriptors", -mtls-dialect=gnu2.
+ */
+static bool is_tls_call(const struct effect *effect,
+			const struct frame_state *state)
 {
 	const struct effect_memory *memory = &effect->memory;
 
 	return memory->used && memory->base == RAX &&
 	       memory->index == GENERAL_NONE && memory->disp == 0 &&
-	       (!state || state->general[RAX].kind == VALUE_FIXED);
+	       state->general[RAX].kind == VALUE_FIXED;
 }
 
 static void call_indirect(struct walk *walk, const struct effect *effect,
@@ -161,10 +158,10 @@ static void call_indirect(struct walk *walk, const struct effect *effect,
 	static const struct clobber_set rax = { .general = GENERAL_BIT(RAX) };
 	const struct clobber_set *written = &clobber_all;
 
-	if (walk_is_tls_call(effect, state))
+	if (is_tls_call(effect, state))
 		written = &rax;
 	else
-		call_unknown(walk, state, "makes an indirect call");
+		mark_unknown(walk, "makes an indirect call");
 	frame_state_call(state, written, 0, &walk->args);
 }
 
@@ -209,8 +206,6 @@ static void touch(struct walk *walk, const struct effect *effect)
 	struct clobber_set *touched = &walk->clobber.touched;
 
 	clobber_set_add(touched, &effect->writes);
-	if (effect->vector_width > walk->vector_width)
-		walk->vector_width = effect->vector_width;
 	if (effect->zeroes_upper)
 		touched->vector |= VECTOR_LEGACY;
 	if (effect->opaque)
@@ -399,9 +394,4 @@ void walk_fini(struct walk *walk)
 	addr_table_fini(&walk->table);
 	free(walk->nodes);
 	free(walk->queue);
-}
-
-const struct walk_node *walk_find(struct walk *walk, upatch_addr_t addr)
-{
-	return walk->table.entries ? find_node(walk, addr) : NULL;
 }

@@ -33,15 +33,9 @@ struct walk {
 
 	/* the result; of `clobber`, what can be said without the callees */
 	struct clobber clobber;
+
 	struct walk_node *nodes;
 	uint32_t count;
-	/*
-	 * The stack pointer at calls that keep to the convention, so a
-	 * multiple of 16; VALUE_ANY: there are none.
-	 */
-	struct value aligned_sp;
-	uint8_t vector_width; /* widest that is used */
-
 	struct addr_table table;
 	uint32_t *queue; /* last in, first out; a node is there at most once */
 	uint32_t queued;
@@ -52,16 +46,5 @@ struct walk {
 /* Never fails: what is out of reach is not known or not complete. */
 void walk_function(struct walk *walk, upatch_addr_t addr);
 void walk_fini(struct walk *walk);
-
-/*
- * `lea x@tlsdesc(%rip), %rax; call *(%rax)` changes rax alone, and GCC counts
- * on it: "A Generic ABI for TLS descriptors", -mtls-dialect=gnu2.  Without
- * `state`: might it be one?
- */
-bool walk_is_tls_call(const struct effect *effect,
-		      const struct frame_state *state);
-
-/* The instruction at `addr`; NULL: no way leads there. */
-const struct walk_node *walk_find(struct walk *walk, upatch_addr_t addr);
 
 #endif
