@@ -21,8 +21,6 @@
 
 struct upatch_patch_file {
 	char *path;
-	dev_t dev;
-	ino_t ino;
 	int memfd;
 	/* The memfd's bytes. */
 	void *bytes;
@@ -61,8 +59,7 @@ static int open_file(const char *path, int *ret_fd, struct upatch_error *err)
 	return 0;
 }
 
-static int check_file(struct upatch_patch_file *file, int fd,
-		      struct upatch_error *err)
+static int check_file(int fd, struct upatch_error *err)
 {
 	struct stat stat;
 
@@ -76,8 +73,6 @@ static int check_file(struct upatch_patch_file *file, int fd,
 		return error_set(err, UPATCH_ERROR_BAD_PATCH, 0,
 				 "it is larger than %lu MiB",
 				 PATCH_ELF_SIZE_MAX >> 20);
-	file->dev = stat.st_dev;
-	file->ino = stat.st_ino;
 	return 0;
 }
 
@@ -278,7 +273,7 @@ static int describe(struct upatch_patch_file *file, struct upatch_error *err)
 static int read_file(struct upatch_patch_file *file, int fd,
 		     struct upatch_error *err)
 {
-	int code = check_file(file, fd, err);
+	int code = check_file(fd, err);
 
 	if (code == 0)
 		code = create_memfd(file, err);
@@ -375,13 +370,6 @@ int patch_file_memfd(const struct upatch_patch_file *file)
 const struct patch_model *patch_file_model(const struct upatch_patch_file *file)
 {
 	return file->model;
-}
-
-void patch_file_identity(const struct upatch_patch_file *file, dev_t *ret_dev,
-			 ino_t *ret_ino)
-{
-	*ret_dev = file->dev;
-	*ret_ino = file->ino;
 }
 
 bool patch_file_code(const struct upatch_patch_file *file, upatch_addr_t addr,

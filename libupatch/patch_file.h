@@ -15,9 +15,6 @@ int patch_file_memfd(const struct upatch_patch_file *file);
 /* What it declares; lives with the patch file. */
 const struct patch_model *
 patch_file_model(const struct upatch_patch_file *file);
-/* The file's device and inode, to find out whether a target sees the same. */
-void patch_file_identity(const struct upatch_patch_file *file, dev_t *ret_dev,
-			 ino_t *ret_ino);
 
 /*
  * The code from `addr` to the end of its segment, as it is in the file.

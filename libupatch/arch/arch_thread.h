@@ -76,9 +76,6 @@ bool arch_at_sigreturn(const struct arch_regs *regs, upatch_addr_t frame);
 
 /* At the entry of a system call: none is made, registers stay as they are. */
 void arch_skip_syscall(struct arch_regs *regs);
-/* At a system call stop: the number of the call, and its result. */
-int64_t arch_syscall_number(const struct arch_regs *regs);
-int64_t arch_syscall_result(const struct arch_regs *regs);
 
 /* What the stub (stub.h) leaves in registers for the controller. */
 void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3]);

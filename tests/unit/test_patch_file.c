@@ -489,21 +489,6 @@ Test(patch_file, path_is_resolved)
 	upatch_patch_file_close(file);
 }
 
-Test(patch_file, identity_is_that_of_the_file)
-{
-	struct upatch_patch_file *file =
-		build_patch(&plain, "read_all_fields.c");
-	struct stat stat_buf;
-	dev_t dev;
-	ino_t ino;
-
-	cr_assert(stat(scratch_path("patch.so"), &stat_buf) == 0);
-	patch_file_identity(file, &dev, &ino);
-	cr_assert(eq(u64, dev, stat_buf.st_dev));
-	cr_assert(eq(u64, ino, stat_buf.st_ino));
-	upatch_patch_file_close(file);
-}
-
 static void refuse_file(const char *path, int code, const char *text)
 {
 	struct upatch_patch_file *file = NULL;

@@ -21,8 +21,6 @@
 #define FP_XSTATE_MAGIC1_VALUE 0x46505853u
 #define FP_XSTATE_MAGIC2_VALUE 0x46505845u
 #define FP_SW_RESERVED_OFFSET  464
-#define FXSAVE_LEN	       512
-#define XSTATE_BV_OFFSET       512
 
 #define USER_CS 0x33
 #define USER_SS 0x2b
@@ -310,16 +308,6 @@ bool arch_at_sigreturn(const struct arch_regs *regs, upatch_addr_t frame)
 {
 	return regs->user.orig_rax == SYS_rt_sigreturn &&
 	       regs->user.rsp == frame + sizeof(uint64_t);
-}
-
-int64_t arch_syscall_number(const struct arch_regs *regs)
-{
-	return (int64_t)regs->user.orig_rax;
-}
-
-int64_t arch_syscall_result(const struct arch_regs *regs)
-{
-	return (int64_t)regs->user.rax;
 }
 
 void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3])
