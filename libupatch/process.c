@@ -28,6 +28,17 @@ static int check_alive(pid_t pid, struct upatch_error *err)
 	return 0;
 }
 
+static bool has_other_threads(pid_t pid)
+{
+	size_t count = 0;
+	pid_t *tids = NULL;
+
+	if (tasks_list(pid, &tids, &count, NULL))
+		return false;
+	free(tids);
+	return count > 1;
+}
+
 /* A zombie leader can have living threads; then there is memory. */
 static int read_exe(struct process *process, struct upatch_error *err)
 {
@@ -36,6 +47,11 @@ static int read_exe(struct process *process, struct upatch_error *err)
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
 	len = readlink(path, exe, sizeof(exe) - 1);
+	if (len < 0 && errno == ENOENT && has_other_threads(process->pid))
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"the main thread of process %d has ended: the kernel shows no more what the others run",
+			process->pid);
 	if (len < 0 && errno == ENOENT)
 		return error_set(
 			err, UPATCH_ERROR_NO_TARGET, 0,

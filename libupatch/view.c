@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "dynamic.h"
 
 /* More than any process has; a longer list is a damaged one. */
-#define LIST_MAX   1000000
-#define STRING_MAX 4096
-#define READ_TRIES 100
+#define LIST_MAX      1000000
+#define STRING_MAX    4096
+#define READ_TRIES    100
+#define READ_PAUSE_NS 500000L
 
 static upatch_addr_t find_symbol(const struct memory *memory,
 				 const struct module *module, const char *name)
@@ -246,15 +248,24 @@ static int read_head(const struct memory *memory, upatch_addr_t addr,
 		memory->pid, state->version, RT_VERSION);
 }
 
+/*
+ * Odd for so long: a change that was under way in the parent when this child
+ * was forked.  Nobody will end it; lists are linked at all times.
+ */
+#define STANDSTILL_TRIES 40
+
 static int try_read(const struct memory *memory, upatch_addr_t addr,
-		    struct view *view, bool *ret_torn, struct upatch_error *err)
+		    bool stands_still, struct view *view, bool *ret_torn,
+		    struct upatch_error *err)
 {
 	uint32_t seq;
+	bool changing;
 	int ret = read_head(memory, addr, &view->state, err);
 
 	if (ret)
 		return ret;
-	if (!(view->state.seq & 1)) {
+	changing = (view->state.seq & 1) && !stands_still;
+	if (!changing) {
 		ret = read_patches(memory, view, err);
 		if (!ret)
 			ret = read_sites(memory, view, err);
@@ -265,25 +276,34 @@ static int try_read(const struct memory *memory, upatch_addr_t addr,
 			     &seq, sizeof(seq)) != sizeof(seq))
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 				 "process %d ended", memory->pid);
-	*ret_torn = (view->state.seq & 1) || seq != view->state.seq;
+	*ret_torn = changing || seq != view->state.seq;
 	return *ret_torn ? 0 : ret;
 }
 
 int view_read(const struct memory *memory, upatch_addr_t state_addr,
 	      struct view *ret_view, struct upatch_error *err)
 {
+	const struct timespec pause = { .tv_nsec = READ_PAUSE_NS };
+	uint32_t last_seq = 0;
+	int unchanged = 0;
+
 	for (int i = 0; i < READ_TRIES; i++) {
 		struct view view = { 0 };
 		bool torn = false;
-		int ret = try_read(memory, state_addr, &view, &torn, err);
+		int ret = try_read(memory, state_addr,
+				   unchanged >= STANDSTILL_TRIES, &view, &torn,
+				   err);
 
 		if (!ret && !torn) {
 			*ret_view = view;
 			return 0;
 		}
+		unchanged = view.state.seq == last_seq ? unchanged + 1 : 0;
+		last_seq = view.state.seq;
 		view_free(&view);
 		if (ret)
 			return ret;
+		nanosleep(&pause, NULL);
 	}
 	return error_set(err, UPATCH_ERROR_BUSY, 0,
 			 "the runtime's state in process %d keeps changing",

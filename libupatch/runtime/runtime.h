@@ -49,6 +49,7 @@ void state_leave_for_callback(void);
 void state_return_from_callback(void);
 void state_change_begin(void);
 void state_change_end(void);
+void state_end_change_of_parent(void);
 /* The moved word that new threads start with. */
 void state_set_moved_image(uint32_t id);
 /* Until it is set again nobody moves himself. */

@@ -90,6 +90,7 @@ static void forget_agent_of_parent(void)
 	}
 	agent.joinable = false;
 	agent.pid = getpid();
+	state_end_change_of_parent();
 	upatch_runtime_state.agent_tid = 0;
 }
 

@@ -169,6 +169,17 @@ void state_set_moved_image(uint32_t id)
 }
 
 /*
+ * The parent's thread that was changing the state is not in this child.  What
+ * it had in hand is linked, and what follows from it is computed again with
+ * the next change.
+ */
+void state_end_change_of_parent(void)
+{
+	if (state->seq & 1)
+		state_change_end();
+}
+
+/*
  * Threads that move themselves read the ranges at any time.  While the
  * generation is odd, or when it has changed meanwhile, they do not move.
  */
