@@ -240,7 +240,8 @@ def main():
         driver.finish()
     except Failure as failure:
         print("\n".join(driver.steps[-20:]), file=sys.stderr)
-        print(f"seed {seed}, step {len(driver.steps)}: {failure}",
+        print(f"seed {seed}, step {len(driver.steps)}: {failure} "
+              f"(status of the program: {victim.process.poll()})",
               file=sys.stderr)
         return 1
     finally:
