@@ -28,6 +28,7 @@ struct write {
 struct barrier {
 	struct process *process;
 	struct tracer *tracer;
+	const struct view *view;
 	enum barrier_action action;
 	struct write *writes;
 	size_t write_count;
@@ -292,6 +293,28 @@ static enum outcome write_all(struct barrier *barrier, struct upatch_error *err)
 	return WRITTEN;
 }
 
+/*
+ * A thread in dlopen or dlclose changes the state, too.  A library that was
+ * closed and opened again can have the very bytes where they were, but the
+ * gates that the view knows may serve something else by now.
+ */
+static enum outcome check_view(const struct barrier *barrier,
+			       struct upatch_error *err)
+{
+	const upatch_addr_t addr =
+		barrier->process->state_addr + offsetof(struct rt_state, seq);
+	uint32_t seq;
+
+	if (memory_read_some(&barrier->process->memory, addr, &seq,
+			     sizeof(seq)) == sizeof(seq) &&
+	    seq == barrier->view->state.seq)
+		return WRITTEN;
+	error_set(err, UPATCH_ERROR_BUSY, 0,
+		  "a library of process %d comes or goes",
+		  barrier->tracer->pid);
+	return FAILED;
+}
+
 static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 			     struct upatch_error *err)
 {
@@ -300,7 +323,9 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 	pid_t tid = 0;
 
 	if (stop_all(barrier, &tid)) {
-		outcome = check_all(barrier, err);
+		outcome = check_view(barrier, err);
+		if (outcome == WRITTEN)
+			outcome = check_all(barrier, err);
 		if (outcome == WRITTEN)
 			outcome = check_all_bytes(barrier, err);
 		if (outcome == WRITTEN)
@@ -350,6 +375,7 @@ int barrier_run(struct process *process, struct tracer *tracer,
 	struct barrier barrier = {
 		.process = process,
 		.tracer = tracer,
+		.view = view,
 		.action = action,
 		.patience_ns = STOP_MIN_NS,
 	};

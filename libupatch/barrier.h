@@ -19,8 +19,9 @@ enum barrier_action {
  * The target's sites are those of `view`.  Tries again, until the deadline,
  * while a thread does not stop or a signal handler has interrupted a thread
  * inside the bytes that are to be overwritten.  After a failure no byte is
- * changed.  *ret_ns is how long the last, successful stop took; 0: there was
- * nothing to write.
+ * changed; UPATCH_ERROR_BUSY: `view` is no longer what is there (cross.h).
+ * *ret_ns is how long the last, successful stop took; 0: there was nothing to
+ * write.
  */
 UPATCH_MUST_CHECK int
 barrier_run(struct process *process, struct tracer *tracer,

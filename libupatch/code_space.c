@@ -205,7 +205,8 @@ int code_space_take(struct code_space *space, upatch_addr_t near,
 		int ret;
 
 		for (size_t i = 0; i < space->area_count; i++) {
-			if (in_reach(&space->areas[i].rt, near) &&
+			if (!space->areas[i].rt.is_of_runtime &&
+			    in_reach(&space->areas[i].rt, near) &&
 			    take_from(&space->areas[i], code_len, data_len,
 				      ret_grant))
 				return 0;

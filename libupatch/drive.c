@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "adopt.h"
-#include "barrier.h"
+#include "cross.h"
 #include "leave.h"
 #include "mover.h"
 #include "sought.h"
@@ -273,9 +273,9 @@ static int install(struct driver *driver, struct upatch_error *err)
 	int ret;
 
 	operation_progress(operation, UPATCH_STEP_INSTALL);
-	ret = barrier_run(operation->process, driver->tracer, &operation->view,
-			  BARRIER_INSTALL, operation->deadline_ns,
-			  &operation->result.barrier_ns, err);
+	ret = cross_barrier(operation, driver->tracer, BARRIER_INSTALL,
+			    operation->deadline_ns,
+			    &operation->result.barrier_ns, err);
 	if (!ret)
 		ret = operation_tell(operation, RT_INSTALLED, 0,
 				     "note that jumps are written", err);
@@ -286,13 +286,10 @@ static int remove_idle(struct driver *driver, struct upatch_error *err)
 {
 	struct operation *operation = driver->operation;
 	uint64_t ns = 0;
-	int ret = operation_look(operation, err);
+	int ret =
+		cross_barrier(operation, driver->tracer, BARRIER_REMOVE,
+			      operation->deadline_ns + 1000000000UL, &ns, err);
 
-	if (!ret)
-		ret = barrier_run(operation->process, driver->tracer,
-				  &operation->view, BARRIER_REMOVE,
-				  operation->deadline_ns + 1000000000UL, &ns,
-				  err);
 	if (!ret)
 		ret = operation_tell(operation, RT_REMOVED, 0,
 				     "note that jumps are removed", err);

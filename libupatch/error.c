@@ -98,6 +98,8 @@ enum upatch_error_code error_code_of_errno(int saved_errno)
 		return UPATCH_ERROR_PERMISSION;
 	case ESRCH:
 		return UPATCH_ERROR_NO_TARGET;
+	case EAGAIN:
+		return UPATCH_ERROR_BUSY;
 	case ENOMEM:
 		return UPATCH_ERROR_NO_MEMORY;
 	default:

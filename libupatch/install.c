@@ -72,6 +72,7 @@ static int tell_objects(struct installer *installer, struct upatch_error *err)
 		if (!plan->objects[i].is_loaded)
 			continue;
 		message.object_is.link_map = plan->objects[i].link_map;
+		message.object_is.bias = plan->objects[i].bias;
 		ret = request(installer, &message, &reply, "name an object",
 			      err);
 		if (ret)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "barrier.h"
+#include "cross.h"
 #include "mover.h"
 #include "references.h"
 #include "sought.h"
@@ -245,9 +245,8 @@ static int remove_jumps(struct tracer *tracer, void *user,
 	int ret = tracer_seize_all(tracer, operation->agent_tid, err);
 
 	if (!ret)
-		ret = barrier_run(operation->process, tracer, &operation->view,
-				  BARRIER_REMOVE, operation->deadline_ns, &ns,
-				  err);
+		ret = cross_barrier(operation, tracer, BARRIER_REMOVE,
+				    operation->deadline_ns, &ns, err);
 	return ret;
 }
 

@@ -361,6 +361,7 @@ static int plan_object(struct maker *maker, uint32_t index,
 	if (module) {
 		object->is_loaded = true;
 		object->link_map = module->is_main ? 0 : module->link_map;
+		object->bias = module->bias;
 		return plan_loaded_object(maker, index, module, err);
 	}
 	return findings_add_note(

@@ -38,6 +38,7 @@ struct plan_object {
 	/* Of the process's own list, which is read again when it is entered. */
 	bool is_loaded;
 	upatch_addr_t link_map; /* 0: the main executable, or a file */
+	upatch_addr_t bias;
 };
 
 /* A function of the loader that tells of libraries (runtime/hooks.c). */

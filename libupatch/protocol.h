@@ -80,6 +80,12 @@ struct rt_area {
 	uint64_t code_len;
 	rt_addr_t data; /* read and write */
 	uint64_t data_len;
+	/*
+	 * A controller and a thread in dlopen look for room at the same time,
+	 * and each by what it knows: so each has areas of its own.
+	 */
+	uint32_t is_of_runtime;
+	uint32_t unused;
 };
 #define RT_AREA_HEAD 64
 
@@ -182,6 +188,7 @@ struct rt_object {
 	uint32_t phase; /* enum upatch_object_phase */
 	/* the loader's struct link_map, while the library is loaded */
 	rt_addr_t link_map;
+	uint64_t bias; /* its l_addr, to know it again */
 };
 
 enum rt_patch_state {
@@ -352,6 +359,7 @@ struct rt_request {
 		struct rt_func func;
 		struct {
 			rt_addr_t link_map; /* 0: the main executable */
+			uint64_t bias;
 		} object_is;
 		struct {
 			rt_addr_t r_debug;

@@ -95,11 +95,14 @@ static int serve_symbol(struct rt_patch *patch,
 static int serve_object(struct rt_patch *patch,
 			const struct rt_request *request)
 {
+	struct rt_object *object;
+
 	if (request->object >= patch->object_count)
 		return -EINVAL;
-	patch_objects(patch)[request->object].flags |= RT_OBJECT_LOADED;
-	patch_objects(patch)[request->object].link_map =
-		request->object_is.link_map;
+	object = &patch_objects(patch)[request->object];
+	object->flags |= RT_OBJECT_LOADED;
+	object->link_map = request->object_is.link_map;
+	object->bias = request->object_is.bias;
 	return 0;
 }
 
@@ -175,7 +178,7 @@ static int serve_target_request(const struct rt_request *request,
 		return serve_hello(request, reply);
 	case RT_MAP:
 		ret = area_map(request->map.addr, request->map.code_len,
-			       request->map.data_len, &area);
+			       request->map.data_len, false, &area);
 		if (!ret)
 			reply->value = rt_addr(area);
 		return ret;

@@ -111,9 +111,9 @@ static int map_near(uint64_t near, struct rt_area **ret_area)
 	const uint64_t base = near & ~(PAGE_LEN - 1);
 
 	for (uint64_t i = 1; i <= HINT_TRIES; i++) {
-		if (!area_map(base + i * HINT_STEP, PAGE_LEN, PAGE_LEN,
+		if (!area_map(base + i * HINT_STEP, PAGE_LEN, PAGE_LEN, true,
 			      ret_area) ||
-		    !area_map(base - i * HINT_STEP, PAGE_LEN, PAGE_LEN,
+		    !area_map(base - i * HINT_STEP, PAGE_LEN, PAGE_LEN, true,
 			      ret_area))
 			return 0;
 	}
@@ -128,7 +128,7 @@ int code_area_take(uint64_t near, size_t code_len, size_t data_len,
 
 	rt_for_each(area, state->areas)
 	{
-		if (in_reach(area, near) &&
+		if (area->is_of_runtime && in_reach(area, near) &&
 		    take_from(area, code_len, data_len, ret_piece))
 			return 0;
 	}

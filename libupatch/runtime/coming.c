@@ -50,7 +50,8 @@ static void release(struct rt_patch *patch, struct rt_object *object)
 	object->phase = UPATCH_OBJECT_GOING;
 	if (!is_in_transition(patch))
 		object_pre_unpatch(patch, object);
-	log_object(UPATCH_EVENT_OBJECT_GOING, patch, object, NULL);
+	if (patch->state != RT_PATCH_LOADED)
+		log_object(UPATCH_EVENT_OBJECT_GOING, patch, object, NULL);
 	state_change_begin();
 	place_remove(object);
 	object->flags &= ~RT_OBJECT_LOADED;
@@ -92,8 +93,24 @@ static void for_each_library(void (*visit)(struct rt_patch *patch,
 	state_unlock();
 }
 
+/*
+ * A controller named the library by what it had read before it entered, or
+ * nobody watched when it was closed: then the map is no more, and not to be
+ * followed.
+ */
+static bool is_there(const struct rt_object *object)
+{
+	const struct link_map *map = rt_ptr(object->link_map);
+
+	return hooks_has_map(map) && map->l_addr == object->bias;
+}
+
 static void release_leaving(struct rt_patch *patch, struct rt_object *object)
 {
+	if (!is_there(object)) {
+		release(patch, object);
+		return;
+	}
 	switch (leaving_find(rt_ptr(object->link_map))) {
 	case LEAVING_NOW:
 		release(patch, object);
@@ -212,6 +229,7 @@ static int accept_object(struct rt_patch *patch, struct rt_object *object,
 		if (!ret) {
 			object->flags |= RT_OBJECT_LOADED;
 			object->link_map = rt_addr(map);
+			object->bias = map->l_addr;
 			site_update_words();
 			ret = place_write_jumps(object);
 		}
@@ -323,7 +341,9 @@ static int look_for_awaited(struct dl_phdr_info *info, size_t size,
 		const struct rt_object *object =
 			&patch_objects(missed->patch)[i];
 
-		if (is_awaited(object) && hooks_find_map(rt_ptr(object->name)))
+		if (is_awaited(object)
+			    ? hooks_find_map(rt_ptr(object->name)) != NULL
+			    : object->link_map && !is_there(object))
 			missed->found = true;
 	}
 	return 1;

@@ -105,7 +105,7 @@ void site_update_words(void);
 void site_mark_installed(void);
 void site_mark_removed(void);
 int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,
-	     struct rt_area **ret_area);
+	     bool is_of_runtime, struct rt_area **ret_area);
 
 /* --- transition.c -------------------------------------------------------- */
 int transition_enable(struct rt_patch *patch, uint32_t *ret_object);

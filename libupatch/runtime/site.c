@@ -153,6 +153,18 @@ int site_register(const struct rt_site *wanted, struct rt_site **ret_site)
 	return 0;
 }
 
+static bool is_registered(rt_addr_t addr)
+{
+	struct rt_site *site;
+
+	rt_for_each(site, state->sites)
+	{
+		if (rt_addr(site) == addr)
+			return true;
+	}
+	return false;
+}
+
 int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 		  const struct rt_func *found)
 {
@@ -166,6 +178,9 @@ int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 	object = &patch_objects(patch)[object_index];
 	if (index >= object->func_count)
 		return -EINVAL;
+	/* Its library may have gone since the controller registered it. */
+	if (found->site && !is_registered(found->site))
+		return -EAGAIN;
 	func = &patch_funcs(object)[index];
 	author = rt_ptr(object->author);
 	orig_func = author->funcs[index].orig_func;
@@ -321,7 +336,7 @@ void site_mark_removed(void)
 }
 
 int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,
-	     struct rt_area **ret_area)
+	     bool is_of_runtime, struct rt_area **ret_area)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
 	struct rt_area *area = calloc(1, sizeof(*area));
@@ -340,6 +355,7 @@ int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,
 	area->code_len = code_len;
 	area->data = addr + code_len;
 	area->data_len = data_len;
+	area->is_of_runtime = is_of_runtime;
 	head = rt_ptr(area->data);
 	head->transition = state->transition.id;
 	head->self_move = state->self_move;
