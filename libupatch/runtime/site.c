@@ -178,8 +178,9 @@ int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 	object = &patch_objects(patch)[object_index];
 	if (index >= object->func_count)
 		return -EINVAL;
-	/* Its library may have gone since the controller registered it. */
-	if (found->site && !is_registered(found->site))
+	/* The library may have gone since the controller looked. */
+	if (found->site && (!(object->flags & RT_OBJECT_LOADED) ||
+			    !is_registered(found->site)))
 		return -EAGAIN;
 	func = &patch_funcs(object)[index];
 	author = rt_ptr(object->author);
