@@ -124,7 +124,6 @@ static void try_to_move(struct look *look, struct thread *thread)
 	if (thread->moved || thread->run == THREAD_RUNS ||
 	    thread->run == THREAD_GONE)
 		return;
-	thread->tries++;
 	/* While it is stopped, nothing new gets on its stack. */
 	if (mover->is_stale(mover, mover->user) || !look_at(look, thread))
 		return;

@@ -172,11 +172,10 @@ struct rt_func {
 	struct rt_range ranges[RT_RANGES]; /* of the new function */
 };
 
-#define RT_OBJECT_LOADED	  1u
-#define RT_OBJECT_PRE_PATCH_RAN	  2u /* or there is none: patched */
-#define RT_OBJECT_POST_PATCH_RAN  4u /* pre_unpatch is owed */
-#define RT_OBJECT_PRE_UNPATCH_RAN 8u
-#define RT_OBJECT_MAY_LEAVE	  16u /* in the dlclose that is under way */
+#define RT_OBJECT_LOADED	 1u
+#define RT_OBJECT_PRE_PATCH_RAN	 2u  /* or there is none: patched */
+#define RT_OBJECT_POST_PATCH_RAN 4u  /* pre_unpatch is owed */
+#define RT_OBJECT_MAY_LEAVE	 16u /* in the dlclose that is under way */
 
 struct rt_object {
 	rt_addr_t name;	  /* 0: the main executable */
@@ -200,9 +199,8 @@ enum rt_patch_state {
 	RT_PATCH_LEAVING, /* nobody is sent into it; to be unloaded */
 	RT_PATCH_PARKED,  /* must stay mapped */
 };
-#define RT_PATCH_REPLACE   1u
-#define RT_PATCH_FORCED	   2u
-#define RT_PATCH_IMMEDIATE 4u
+#define RT_PATCH_REPLACE 1u
+#define RT_PATCH_FORCED	 2u
 
 struct rt_patch {
 	rt_addr_t next; /* in the order of enabling */

@@ -41,9 +41,8 @@ struct thread {
 	int signal;		 /* to be delivered when it runs again, or 0 */
 	bool is_new;		 /* born while its creator was traced */
 	bool wanted;		 /* an interrupt was sent and not yet seen */
-	bool to_syscall;    /* it was last resumed to stop at system calls */
-	bool moved;	    /* see mover.h */
-	unsigned int tries; /* of moving it */
+	bool to_syscall; /* it was last resumed to stop at system calls */
+	bool moved;	 /* see mover.h */
 	/*
 	 * A call that we interrupted is to be made again; the registers as
 	 * they were, for the case that a signal comes first.

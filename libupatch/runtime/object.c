@@ -51,7 +51,6 @@ void object_post_patch(struct rt_patch *patch, struct rt_object *object)
 		log_callback(patch, object, RT_POST_PATCH, NULL);
 	}
 	object->flags |= RT_OBJECT_POST_PATCH_RAN;
-	object->flags &= ~RT_OBJECT_PRE_UNPATCH_RAN;
 }
 
 void object_pre_unpatch(struct rt_patch *patch, struct rt_object *object)
@@ -61,7 +60,6 @@ void object_pre_unpatch(struct rt_patch *patch, struct rt_object *object)
 	if (!(object->flags & RT_OBJECT_POST_PATCH_RAN))
 		return;
 	object->flags &= ~RT_OBJECT_POST_PATCH_RAN;
-	object->flags |= RT_OBJECT_PRE_UNPATCH_RAN;
 	if (callbacks_of(object)->pre_unpatch) {
 		state_leave_for_callback();
 		callbacks_of(object)->pre_unpatch(author);
@@ -76,8 +74,7 @@ void object_post_unpatch(struct rt_patch *patch, struct rt_object *object)
 
 	if (!(object->flags & RT_OBJECT_PRE_PATCH_RAN))
 		return;
-	object->flags &= ~(RT_OBJECT_PRE_PATCH_RAN | RT_OBJECT_POST_PATCH_RAN |
-			   RT_OBJECT_PRE_UNPATCH_RAN);
+	object->flags &= ~(RT_OBJECT_PRE_PATCH_RAN | RT_OBJECT_POST_PATCH_RAN);
 	if (callbacks_of(object)->post_unpatch) {
 		state_leave_for_callback();
 		callbacks_of(object)->post_unpatch(author);

@@ -166,8 +166,6 @@ static int build_model(struct rt_patch *patch, const char *file)
 	patch->state = RT_PATCH_LOADED;
 	if (author->replace)
 		patch->flags |= RT_PATCH_REPLACE;
-	if (author->immediate)
-		patch->flags |= RT_PATCH_IMMEDIATE;
 	patch->bias = UINT64_MAX;
 	dl_iterate_phdr(find_text, patch);
 	return build_objects(patch);
