@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guarded() and plain() of the victim `blocker`.
+ * guarded() and plain() of the victim `blocker`; by macro IMMEDIATE guarded() at
+ * once.
  */
 #include <upatch/patch.h>
 
 #include <stdint.h>
 #include <unistd.h>
+
+#if defined(IMMEDIATE)
+#define IS_IMMEDIATE true
+#else
+#define IS_IMMEDIATE false
+#endif
 
 static const int *inside_fd, *leave_fd;
 
@@ -27,7 +34,9 @@ static int new_plain(void)
 }
 
 static struct upatch_func funcs[] = {
-	{ .old_name = "guarded", .new_func = new_guarded },
+	{ .old_name = "guarded",
+	  .new_func = new_guarded,
+	  .immediate = IS_IMMEDIATE },
 	{ .old_name = "plain", .new_func = new_plain },
 	{ 0 },
 };
@@ -47,7 +56,7 @@ static struct upatch_object objs[] = {
 };
 
 static struct upatch_patch patch = {
-	.name = "guarded",
+	.name = NAME,
 	.objs = objs,
 };
 UPATCH_PATCH(patch);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All three functions of the victim `pair` belong together.
+ * All three functions of the victim `pair` belong together.  By macro IMMEDIATE
+ * without the stack check: then the victim has to see mixes.
  */
 #include <upatch/patch.h>
 
@@ -56,7 +57,10 @@ static struct upatch_object objs[] = {
 };
 
 static struct upatch_patch patch = {
-	.name = "pair",
+	.name = NAME,
 	.objs = objs,
+#if defined(IMMEDIATE)
+	.immediate = true,
+#endif
 };
 UPATCH_PATCH(patch);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * work() adds 2: for workers, churn, threads_born and idle.
+ * work() adds 2: for workers, churn, threads_born and idle.  By macro: IMMEDIATE,
+ * at once; REPLACE, in a patch that replaces all earlier ones.
  */
 #include <upatch/patch.h>
 
@@ -22,7 +23,13 @@ static struct upatch_object objs[] = {
 };
 
 static struct upatch_patch patch = {
-	.name = "work",
+	.name = NAME,
 	.objs = objs,
+#if defined(IMMEDIATE)
+	.immediate = true,
+#endif
+#if defined(REPLACE)
+	.replace = true,
+#endif
 };
 UPATCH_PATCH(patch);
