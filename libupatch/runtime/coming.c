@@ -56,6 +56,8 @@ static void release(struct rt_patch *patch, struct rt_object *object)
 	place_remove(object);
 	object->flags &= ~RT_OBJECT_LOADED;
 	object->link_map = 0;
+	/* An address that stays behind can park a patch that is loaded there. */
+	object->bias = 0;
 	site_update_words();
 	state_change_end();
 	object_post_unpatch(patch, object);
