@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* upatch_apply: from a patch file to a running patch. */
 #include <stdio.h>
+#include <string.h>
 
 #include "drive.h"
 #include "install.h"
@@ -8,6 +9,7 @@
 #include "patch_file.h"
 #include "plan.h"
 #include "state_check.h"
+#include "trust.h"
 
 struct application {
 	struct operation operation;
@@ -196,8 +198,12 @@ static int touch_target(struct application *application,
 static int apply(struct application *application, struct upatch_error *err)
 {
 	struct operation *operation = &application->operation;
-	int ret = check_no_transition(operation, err);
+	struct signer signer;
+	int ret = trust_check(application->file, operation->process->pid,
+			      &operation->options, &signer, err);
 
+	if (!ret)
+		ret = check_no_transition(operation, err);
 	if (!ret)
 		ret = plan_make(operation->process,
 				operation->process->state_addr
@@ -206,6 +212,8 @@ static int apply(struct application *application, struct upatch_error *err)
 				application->file, &application->plan, err);
 	if (!ret)
 		ret = findings_report(&application->plan.findings, err);
+	memcpy(operation->result.signer, signer.name,
+	       sizeof(operation->result.signer));
 	operation->result.func_count =
 		(unsigned int)application->plan.func_count;
 	if (ret || operation->options.dry_run)

@@ -21,6 +21,7 @@
 
 struct upatch_patch_file {
 	char *path;
+	struct stat stat;
 	int memfd;
 	/* The memfd's bytes. */
 	void *bytes;
@@ -59,13 +60,14 @@ static int open_file(const char *path, int *ret_fd, struct upatch_error *err)
 	return 0;
 }
 
-static int check_file(int fd, struct upatch_error *err)
+static int check_file(int fd, struct stat *ret_stat, struct upatch_error *err)
 {
 	struct stat stat;
 
 	if (fstat(fd, &stat))
 		return error_set(err, error_code_of_errno(errno), errno,
 				 "cannot stat it");
+	*ret_stat = stat;
 	if (!S_ISREG(stat.st_mode))
 		return error_set(err, UPATCH_ERROR_BAD_PATCH, 0,
 				 "it is not a regular file");
@@ -147,6 +149,31 @@ static int copy_file(struct upatch_patch_file *file, int fd,
 	}
 	free(buf);
 	return code;
+}
+
+/*
+ * Somebody who writes to it while it is read can make us see bytes that were
+ * never together in the file.  The kernel may set the times of a file only
+ * once per tick (multigrain timestamps aside), so the length counts as well.
+ */
+static int check_unchanged(const struct upatch_patch_file *file, int fd,
+			   struct upatch_error *err)
+{
+	const struct stat *before = &file->stat;
+	struct stat after;
+	bool is_same;
+
+	if (fstat(fd, &after))
+		return error_set(err, error_code_of_errno(errno), errno,
+				 "cannot stat it");
+	is_same = after.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+		  after.st_mtim.tv_nsec == before->st_mtim.tv_nsec &&
+		  after.st_size == before->st_size &&
+		  (uint64_t)after.st_size == file->len;
+	if (!is_same)
+		return error_set(err, UPATCH_ERROR_BAD_PATCH, 0,
+				 "it was changed while it was read");
+	return 0;
 }
 
 /* From here on nobody, we included, can change what was read. */
@@ -273,12 +300,14 @@ static int describe(struct upatch_patch_file *file, struct upatch_error *err)
 static int read_file(struct upatch_patch_file *file, int fd,
 		     struct upatch_error *err)
 {
-	int code = check_file(fd, err);
+	int code = check_file(fd, &file->stat, err);
 
 	if (code == 0)
 		code = create_memfd(file, err);
 	if (code == 0)
 		code = copy_file(file, fd, err);
+	if (code == 0)
+		code = check_unchanged(file, fd, err);
 	if (code == 0)
 		code = seal_and_map(file, err);
 	if (code == 0)
@@ -365,6 +394,18 @@ upatch_patch_file_info(const struct upatch_patch_file *file)
 int patch_file_memfd(const struct upatch_patch_file *file)
 {
 	return file->memfd;
+}
+
+const void *patch_file_bytes(const struct upatch_patch_file *file,
+			     size_t *ret_len)
+{
+	*ret_len = file->len;
+	return file->bytes;
+}
+
+const struct stat *patch_file_stat(const struct upatch_patch_file *file)
+{
+	return &file->stat;
 }
 
 const struct patch_model *patch_file_model(const struct upatch_patch_file *file)

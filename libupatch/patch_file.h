@@ -6,12 +6,19 @@
 #ifndef UPATCH_PATCH_FILE_H
 #define UPATCH_PATCH_FILE_H
 
+#include <sys/stat.h>
+
 #include <upatch/upatch.h>
 
 #include "patch_model.h"
 
 /* A sealed memfd with the file's bytes; belongs to the patch file. */
 int patch_file_memfd(const struct upatch_patch_file *file);
+/* The same bytes; they live with the patch file. */
+const void *patch_file_bytes(const struct upatch_patch_file *file,
+			     size_t *ret_len);
+/* What fstat(2) said of the file that was read. */
+const struct stat *patch_file_stat(const struct upatch_patch_file *file);
 /* What it declares; lives with the patch file. */
 const struct patch_model *
 patch_file_model(const struct upatch_patch_file *file);

@@ -154,6 +154,19 @@ bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status)
 	return true;
 }
 
+bool tasks_owner(pid_t pid, uid_t *ret_owner)
+{
+	char status[4096];
+	uid_t real, effective, saved;
+
+	if (read_task_file(pid, pid, "status", status, sizeof(status)) <= 0 ||
+	    sscanf(status_field(status, "\nUid:"), "%u %u %u", &real,
+		   &effective, &saved) != 3)
+		return false;
+	*ret_owner = real == effective && real == saved ? real : 0;
+	return true;
+}
+
 pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size)
 {
 	struct task_status status;

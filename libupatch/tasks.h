@@ -32,6 +32,11 @@ struct task_status {
 };
 /* Everything from one look; false: it is gone. */
 bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status);
+/*
+ * The user whose process it is; 0 where its user ids differ, as it can be
+ * root again.  False: it is gone.
+ */
+bool tasks_owner(pid_t pid, uid_t *ret_owner);
 /* Who traces the thread: its pid and name, or 0. */
 pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
 /* State letter of proc(5), or 0. */

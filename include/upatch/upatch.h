@@ -50,7 +50,8 @@ extern "C" {
 	X(SYSTEM, 13, 1, "a system call failed")                               \
 	X(TARGET_DAMAGED, 14, 8, "the undo failed")                            \
 	X(INTERRUPTED, 15, 1, "the caller asked to stop")                      \
-	X(NO_TRANSITION, 16, 5, "no transition is running")
+	X(NO_TRANSITION, 16, 5, "no transition is running")                    \
+	X(UNTRUSTED, 17, 5, "the patch file is not trusted")
 
 enum upatch_error_code {
 #define UPATCH_ERROR_ENUM(name, number, exit_status, text)                     \
@@ -153,6 +154,15 @@ struct upatch_info {
 UPATCH_API const struct upatch_info *
 upatch_patch_file_info(const struct upatch_patch_file *file);
 
+/*
+ * Writes the detached Ed25519 signature of the very bytes that were read, 64
+ * bytes, to `signature_path`, with the private key in the PEM file `key_path`.
+ */
+UPATCH_API UPATCH_MUST_CHECK int
+upatch_patch_file_sign(const struct upatch_patch_file *file,
+		       const char *key_path, const char *signature_path,
+		       struct upatch_error *err);
+
 /* --- Operations ------------------------------------------------------- */
 
 enum upatch_on_timeout {
@@ -200,12 +210,30 @@ struct upatch_options {
 	 */
 	bool (*interrupted)(void *user);
 	void *user;
+	/*
+	 * upatch_apply refuses a patch file (UPATCH_ERROR_UNTRUSTED) that
+	 * somebody other than root and the target's owner can change, or whose
+	 * folders they can.  true: it does not look.
+	 */
+	bool allow_writable;
+	/*
+	 * Refuse a patch file without a valid Ed25519 signature.  Where the
+	 * file /etc/upatch/require-signature exists, each needs one anyway.
+	 */
+	bool require_signature;
+	/* the signature, 64 bytes; NULL: the patch's path and ".sig" */
+	const char *signature;
+	/*
+	 * a file of public keys (PEM), or a folder of such files (*.pem);
+	 * NULL: /etc/upatch/keys.  Either asks for a signature, too.
+	 */
+	const char *keys;
 };
 #define UPATCH_OPTIONS_INIT                                                    \
 	{                                                                      \
 		sizeof(struct upatch_options), 30000,                          \
 			UPATCH_ON_TIMEOUT_REVERSE, false, NULL, NULL, NULL,    \
-			NULL                                                   \
+			NULL, false, false, NULL, NULL                         \
 	}
 
 /* What an operation did to the target; all times in nanoseconds. */
@@ -221,6 +249,8 @@ struct upatch_result {
 	bool parked;
 	/* the patch that was applied, reverted or driven on; "": none was */
 	char patch[64];
+	/* the key file that has verified the patch; "": none was asked for */
+	char signer[64];
 };
 
 /*
@@ -248,6 +278,17 @@ upatch_reverse(struct upatch_target *target,
 UPATCH_API UPATCH_MUST_CHECK int
 upatch_force(struct upatch_target *target, const struct upatch_options *options,
 	     struct upatch_result *ret_result, struct upatch_error *err);
+
+/*
+ * Whether upatch_apply would take the file as far as trust is concerned: see
+ * `allow_writable` and `require_signature`.  `target` may be NULL: then only
+ * root may be able to change it.
+ */
+UPATCH_API UPATCH_MUST_CHECK int
+upatch_patch_file_trust(const struct upatch_patch_file *file,
+			const struct upatch_target *target,
+			const struct upatch_options *options,
+			struct upatch_error *err);
 
 /* --- Check ------------------------------------------------------------ */
 

@@ -94,7 +94,7 @@ const struct command apply_command = {
 		"replaced is waited for.  Nothing is touched unless the patch fits.",
 	.example = "upatchctl apply 4711 fix.so --timeout 5",
 	.options = OPTION_TIMEOUT | OPTION_ON_TIMEOUT | OPTION_DRY_RUN |
-		   OPTION_VERBOSE,
+		   OPTION_VERBOSE | OPTION_TRUST | OPTION_SIGNATURE,
 	.min_operands = 2,
 	.max_operands = 2,
 	.changes_target = true,

@@ -17,7 +17,13 @@ struct arguments {
 	/* meaningful where the command takes them */
 	unsigned int timeout_ms;
 	enum upatch_on_timeout on_timeout;
+	bool allow_writable, require_signature;
+	const char *signature, *keys, *key; /* paths, or NULL */
 };
+
+/* The options of OPTION_TRUST, as the library takes them. */
+void arguments_set_trust(const struct arguments *arguments,
+			 struct upatch_options *options);
 
 /* Options beyond --json and --help, which every command takes. */
 enum {
@@ -25,6 +31,9 @@ enum {
 	OPTION_ON_TIMEOUT = 1 << 1,
 	OPTION_DRY_RUN = 1 << 2,
 	OPTION_VERBOSE = 1 << 3,
+	OPTION_TRUST = 1 << 4, /* all that decides whether a file is taken */
+	OPTION_SIGNATURE = 1 << 5,
+	OPTION_KEY = 1 << 6,
 };
 
 struct command {
@@ -54,5 +63,6 @@ extern const struct command force_command;
 extern const struct command log_command;
 extern const struct command check_command;
 extern const struct command info_command;
+extern const struct command sign_command;
 
 #endif

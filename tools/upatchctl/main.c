@@ -13,9 +13,16 @@
 #include "output.h"
 
 static const struct command *const commands[] = {
-	&apply_command, &revert_command,  &status_command,
-	&wait_command,	&reverse_command, &force_command,
-	&log_command,	&check_command,	  &info_command,
+	&apply_command,
+	&revert_command,
+	&status_command,
+	&wait_command,
+	&reverse_command,
+	&force_command,
+	&log_command,
+	&check_command,
+	&info_command,
+	&sign_command,
 	NULL,
 };
 

@@ -15,6 +15,7 @@ static void set_options(struct operation *operation,
 	options.timeout_ms = arguments->timeout_ms;
 	options.on_timeout = arguments->on_timeout;
 	options.dry_run = arguments->dry_run;
+	arguments_set_trust(arguments, &options);
 	options.interrupted = interrupt_is_requested;
 	options.user = &operation->console;
 	if (operation->console.shows_progress)

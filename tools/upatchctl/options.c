@@ -26,6 +26,15 @@ static const struct option_spec specs[] = {
 	  "then reverse (default), leave or force it" },
 	{ "dry-run", NULL, 'n', OPTION_DRY_RUN,
 	  "check everything, change nothing" },
+	{ "allow-writable", NULL, 'w', OPTION_TRUST,
+	  "take a patch file that others can change" },
+	{ "require-signature", NULL, 's', OPTION_TRUST,
+	  "take only a patch with a valid signature" },
+	{ "signature", "FILE", 'S', OPTION_SIGNATURE,
+	  "its signature (PATCH.so.sig)" },
+	{ "keys", "PATH", 'k', OPTION_TRUST,
+	  "public key file, or folder of *.pem (/etc/upatch/keys)" },
+	{ "key", "FILE", 'K', OPTION_KEY, "the private key" },
 	{ "json", NULL, 'j', 0, "write JSON to standard output" },
 	{ "verbose", NULL, 'v', OPTION_VERBOSE,
 	  "tell on standard error what is done" },
@@ -139,6 +148,21 @@ static int take_option(int letter, const char *argument,
 	case 'n':
 		arguments->dry_run = true;
 		return 0;
+	case 'w':
+		arguments->allow_writable = true;
+		return 0;
+	case 's':
+		arguments->require_signature = true;
+		return 0;
+	case 'S':
+		arguments->signature = optarg;
+		return 0;
+	case 'k':
+		arguments->keys = optarg;
+		return 0;
+	case 'K':
+		arguments->key = optarg;
+		return 0;
 	case 'j':
 		arguments->json = true;
 		return 0;
@@ -196,6 +220,15 @@ int options_parse(const struct command *command, int argc, char **argv,
 	if (code != 0 || ret_arguments->help)
 		return code;
 	return check_operands(command, ret_arguments, err);
+}
+
+void arguments_set_trust(const struct arguments *arguments,
+			 struct upatch_options *options)
+{
+	options->allow_writable = arguments->allow_writable;
+	options->require_signature = arguments->require_signature;
+	options->signature = arguments->signature;
+	options->keys = arguments->keys;
 }
 
 void options_put_help(FILE *out, const struct command *command)

@@ -86,6 +86,16 @@ int report_info(const struct report *report, const struct upatch_info *info,
 	return 0;
 }
 
+int report_signature(const struct report *report,
+		     const struct upatch_info *info, const char *path,
+		     struct upatch_error *err)
+{
+	if (report->is_json)
+		return put_json(report, json_of_signature(info, path), err);
+	text_put_signature(report->out, info, path);
+	return 0;
+}
+
 void report_failure(const struct report *report,
 		    const struct upatch_error *failure)
 {

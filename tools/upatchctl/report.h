@@ -47,6 +47,12 @@ UPATCH_MUST_CHECK int report_info(const struct report *report,
 				  const struct upatch_info *info,
 				  struct upatch_error *err);
 
+/* The signature of a patch was written to `path`. */
+UPATCH_MUST_CHECK int report_signature(const struct report *report,
+				       const struct upatch_info *info,
+				       const char *path,
+				       struct upatch_error *err);
+
 /* JSON only: in text, the line on stderr says it all. */
 void report_failure(const struct report *report,
 		    const struct upatch_error *failure);

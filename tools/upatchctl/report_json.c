@@ -146,6 +146,8 @@ json_t *json_of_outcome(const struct report_outcome *outcome)
 		add(&json, "dry_run", json_true());
 	if (result->parked)
 		add(&json, "parked", json_true());
+	if (result->signer[0] != '\0')
+		add(&json, "signer", json_of_text(result->signer));
 	return json;
 }
 
@@ -441,5 +443,16 @@ json_t *json_of_info(const struct upatch_info *info)
 	add(&json, "states",
 	    json_of_array(info->states, info->state_count,
 			  sizeof(*info->states), json_of_info_state));
+	return json;
+}
+
+json_t *json_of_signature(const struct upatch_info *info, const char *path)
+{
+	json_t *json = json_object();
+
+	add(&json, "ok", json_true());
+	add(&json, "patch", json_of_text(info->name));
+	add(&json, "path", json_of_text(info->path));
+	add(&json, "signature", json_of_text(path));
 	return json;
 }

@@ -18,5 +18,6 @@ json_t *json_of_status_list(struct upatch_status *const *statuses,
 json_t *json_of_log_entry(const struct upatch_log_entry *entry);
 json_t *json_of_check(const struct upatch_check *check);
 json_t *json_of_info(const struct upatch_info *info);
+json_t *json_of_signature(const struct upatch_info *info, const char *path);
 
 #endif

@@ -444,3 +444,13 @@ void text_put_info(FILE *out, const struct upatch_info *info)
 	for (i = 0; i < info->object_count; i++)
 		put_info_object(out, &info->objects[i]);
 }
+
+void text_put_signature(FILE *out, const struct upatch_info *info,
+			const char *path)
+{
+	fputs("signed ", out);
+	printable_put(out, info->name);
+	fputs(": ", out);
+	printable_put(out, path);
+	fputc('\n', out);
+}

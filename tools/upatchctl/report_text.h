@@ -12,6 +12,8 @@ void text_put_status_list(FILE *out, struct upatch_status *const *statuses,
 void text_put_log(FILE *out, const struct upatch_log *log);
 void text_put_check(FILE *out, const struct upatch_check *check);
 void text_put_info(FILE *out, const struct upatch_info *info);
+void text_put_signature(FILE *out, const struct upatch_info *info,
+			const char *path);
 /* The names that a function has besides the one the patch uses. */
 void text_put_aliases(FILE *out, const struct upatch_check_func *func);
 

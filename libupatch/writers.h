@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Who can change a file, or put another one in its place. */
+#ifndef UPATCH_WRITERS_H
+#define UPATCH_WRITERS_H
+
+#include <sys/stat.h>
+
+#include "error.h"
+
+/*
+ * Refuses (UPATCH_ERROR_UNTRUSTED) a file that somebody other than root and
+ * user `owner` can write to, or whose folders they can.  `path` is absolute
+ * and free of symbolic links, `stat` what was opened there.
+ */
+UPATCH_MUST_CHECK int writers_check(const char *path, const struct stat *stat,
+				    uid_t owner, struct upatch_error *err);
+
+#endif
