@@ -2,6 +2,7 @@
 /* Children that were forked in the middle of a transition. */
 #include "adopt.h"
 
+#include "conclude.h"
 #include "drive.h"
 
 static bool is_running(const struct operation *operation)
@@ -40,6 +41,7 @@ static int adopt(pid_t pid, const struct upatch_options *options, bool reversed,
 		ret = carry_on(&operation, reversed, err);
 	if (!ret)
 		ret = adopt_children(&operation, reversed, err);
+	ret = conclude(&operation, AIM_OTHER, ret, err);
 	operation_close(&operation);
 	upatch_target_close(child);
 	return ret;

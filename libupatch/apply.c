@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conclude.h"
 #include "drive.h"
 #include "install.h"
 #include "operation.h"
@@ -147,7 +148,9 @@ static int undo(struct application *application, struct upatch_error *err)
 	struct upatch_error problem;
 	int ret;
 
-	if (!application->patch || operation->channel.fd < 0)
+	/* Without the agent it takes another one: conclude.c. */
+	if (!application->patch || operation->channel.fd < 0 ||
+	    operation->channel.is_lost)
 		return 0;
 	ret = operation_look(operation, &problem);
 	if (!ret) {
@@ -240,7 +243,8 @@ int upatch_apply(struct upatch_target *target,
 	if (!ret)
 		ret = apply(&application, &local);
 	if (ret)
-		ret = local.code;
+		ret = conclude(&application.operation, AIM_APPLIED, local.code,
+			       &local);
 	operation_close(&application.operation);
 	plan_free(&application.plan);
 	if (ret && err)

@@ -11,6 +11,20 @@
 
 #include "tracer.h"
 
+/* The program may have closed ours, and have got its number for its own. */
+static bool is_of_agent(int fd, pid_t pid)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+	int type = 0;
+	socklen_t type_len = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) &&
+	       type == SOCK_SEQPACKET &&
+	       !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) &&
+	       peer.pid == pid;
+}
+
 int channel_open(struct channel *channel, pid_t pid, int target_fd,
 		 struct upatch_error *err)
 {
@@ -18,17 +32,24 @@ int channel_open(struct channel *channel, pid_t pid, int target_fd,
 
 	channel->pid = pid;
 	channel->fd = -1;
+	channel->is_lost = false;
 	channel->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (channel->pidfd < 0)
 		return error_set(err, error_code_of_errno(errno), errno,
 				 "cannot open process %d", pid);
 	channel->fd =
 		(int)syscall(SYS_pidfd_getfd, channel->pidfd, target_fd, 0);
-	if (channel->fd >= 0)
-		return 0;
 	saved_errno = errno;
-	close(channel->pidfd);
-	channel->pidfd = -1;
+	if (channel->fd >= 0 && is_of_agent(channel->fd, pid))
+		return 0;
+	if (channel->fd >= 0)
+		saved_errno = EBADF;
+	channel_close(channel);
+	if (saved_errno == EBADF)
+		return error_set(
+			err, UPATCH_ERROR_SYSTEM, 0,
+			"process %d has closed the descriptors of the agent",
+			pid);
 	return error_set(err, error_code_of_errno(saved_errno), saved_errno,
 			 "cannot fetch descriptor %d of process %d", target_fd,
 			 pid);
@@ -73,7 +94,7 @@ static int send_request(const struct channel *channel,
 	return len == (ssize_t)sizeof(copy) ? 0 : -errno;
 }
 
-static int no_answer(const struct channel *channel, const char *what,
+static int no_answer(struct channel *channel, const char *what,
 		     struct upatch_error *err)
 {
 	struct pollfd end = { .fd = channel->pidfd, .events = POLLIN };
@@ -82,6 +103,7 @@ static int no_answer(const struct channel *channel, const char *what,
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 				 "cannot %s: process %d ended", what,
 				 channel->pid);
+	channel->is_lost = true;
 	return error_set(err, UPATCH_ERROR_SYSTEM, 0,
 			 "cannot %s: the agent in process %d is gone", what,
 			 channel->pid);
@@ -98,7 +120,7 @@ static int poll_time_ms(const struct channel *channel, uint64_t deadline_ns)
 	return (int)((deadline_ns - now) / 1000000) + 1;
 }
 
-static int wait_for_reply(const struct channel *channel, uint64_t deadline_ns,
+static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
 			  const char *what, struct upatch_error *err)
 {
 	struct pollfd fds[] = {

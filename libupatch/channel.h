@@ -12,8 +12,9 @@
 
 struct channel {
 	pid_t pid;
-	int fd;	   /* -1: none */
-	int pidfd; /* tells when the target ends; -1: none */
+	int fd;	      /* -1: none */
+	int pidfd;    /* tells when the target ends; -1: none */
+	bool is_lost; /* the agent has gone, and the process has not */
 	/*
 	 * Called again and again while a reply is waited for; NULL: nothing.
 	 * The agent may have to wait for a thread that we trace, and that

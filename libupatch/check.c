@@ -79,6 +79,9 @@ static int check_target(struct process *process,
 		ret = plan_make(process, process->state_addr ? &view : NULL,
 				file, plan, err);
 	view_free(&view);
+	/* What is no problem of the patch. */
+	if (!ret && process_is_gone(process))
+		ret = UPATCH_ERROR_NO_TARGET;
 	return ret;
 }
 
@@ -86,6 +89,7 @@ int upatch_check(const struct upatch_patch_file *file,
 		 struct upatch_target *target, const char *elf_path,
 		 struct upatch_check **ret_check, struct upatch_error *err)
 {
+	struct upatch_error local = { 0 };
 	struct check *check;
 	int ret = 0;
 
@@ -97,12 +101,17 @@ int upatch_check(const struct upatch_patch_file *file,
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory");
 	if (target)
-		ret = check_target(&target->process, file, &check->plan, err);
+		ret = check_target(&target->process, file, &check->plan,
+				   &local);
 	else if (elf_path)
-		ret = plan_make_for_file(elf_path, file, &check->plan, err);
+		ret = plan_make_for_file(elf_path, file, &check->plan, &local);
 	if (!ret)
-		ret = publish(check, err);
+		ret = publish(check, &local);
+	if (ret && target)
+		ret = process_explain(&target->process, ret, &local);
 	if (ret) {
+		if (err)
+			*err = local;
 		upatch_check_free(&check->public);
 		return ret;
 	}

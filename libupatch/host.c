@@ -354,8 +354,9 @@ int host_find(struct process *process, struct tracer *tracer,
 		ret = try_round(&search, deadline_ns, ret_thread, err);
 		if (ret || *ret_thread)
 			break;
-		if (!process_is_alive(process)) {
-			ret = process_report_gone(process, err);
+		if (process_is_gone(process)) {
+			ret = process_explain(process, UPATCH_ERROR_NO_TARGET,
+					      err);
 			break;
 		}
 		if (tracer_now_ns() >= deadline_ns) {

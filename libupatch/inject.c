@@ -183,8 +183,22 @@ static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 	return ret;
 }
 
-static int report_stub(const struct entry *entry, const uint64_t results[3],
-		       struct upatch_error *err)
+/* Not found, although its folder of descriptors is there. */
+static bool is_descriptor_lost(const struct entry *entry,
+			       const struct remote_call *call, const char *text)
+{
+	char path[64];
+
+	if (call->missed_descriptor || strstr(text, "file too short"))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/root/proc/self",
+		 entry->process->pid);
+	return strstr(text, strerror(ENOENT)) && !access(path, F_OK);
+}
+
+static int report_stub(const struct entry *entry,
+		       const struct remote_call *call,
+		       const uint64_t results[3], struct upatch_error *err)
 {
 	static const char *const steps[] = {
 		[STUB_MMAP] = "map a stack",
@@ -194,6 +208,11 @@ static int report_stub(const struct entry *entry, const uint64_t results[3],
 	pid_t pid = entry->process->pid;
 	char text[RT_TEXT_SIZE] = "no reason given";
 
+	if (results[0] == STUB_WRITE && (int64_t)results[1] == -EBADF)
+		return error_set(
+			err, UPATCH_ERROR_SYSTEM, 0,
+			"process %d has closed the descriptor that it loads the runtime from",
+			pid);
 	if (results[0] >= STUB_MMAP && results[0] <= STUB_WRITE)
 		return error_set(err, UPATCH_ERROR_SYSTEM,
 				 (int)-(int64_t)results[1],
@@ -202,6 +221,11 @@ static int report_stub(const struct entry *entry, const uint64_t results[3],
 	if (results[2])
 		(void)!memory_read_string(&entry->process->memory, results[2],
 					  text, sizeof(text), NULL);
+	if (is_descriptor_lost(entry, call, text))
+		return error_set(
+			err, UPATCH_ERROR_SYSTEM, 0,
+			"process %d has closed the descriptor that it loads the runtime from: %s",
+			pid, text);
 	return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
 			 "process %d cannot load the runtime: %s", pid, text);
 }
@@ -254,7 +278,7 @@ static int load_runtime(struct entry *entry, struct remote_call *call,
 	entry->stub_page = page;
 	arch_stub_results(&regs, results);
 	if (results[0] != STUB_OK)
-		return report_stub(entry, results, err);
+		return report_stub(entry, call, results, err);
 	entry->target_fd = (int)(int64_t)results[1];
 	return 0;
 }

@@ -64,6 +64,11 @@ static struct start read_start(pid_t pid)
 	return start;
 }
 
+upatch_addr_t loader_find_headers(pid_t pid)
+{
+	return read_start(pid).phdr;
+}
+
 /* The loader as a module; to be released in any case. */
 static bool describe(const struct memory *memory,
 		     const struct module_image *exe, upatch_addr_t base,

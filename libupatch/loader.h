@@ -25,6 +25,8 @@ UPATCH_MUST_CHECK int loader_find(const struct memory *memory,
 				  struct upatch_error *err);
 void loader_free(struct loader *loader);
 
+/* Where the kernel has put the program's headers; 0: not known. */
+upatch_addr_t loader_find_headers(pid_t pid);
 /* Whether the memory is still that of the same program. */
 bool loader_is_alive(const struct memory *memory, const struct loader *loader);
 /* UPATCH_ERROR_NO_TARGET: it is not. */

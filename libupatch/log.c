@@ -130,14 +130,18 @@ int upatch_log(struct upatch_target *target, struct upatch_log **ret_log,
 	       struct upatch_error *err)
 {
 	struct log *log = calloc(1, sizeof(*log));
+	struct upatch_error local = { 0 };
 	int ret;
 
 	if (!log)
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory");
-	ret = read_log(&target->process, log, err);
+	ret = process_explain(&target->process,
+			      read_log(&target->process, log, &local), &local);
 	if (ret) {
 		upatch_log_free(&log->public);
+		if (err)
+			*err = local;
 		return ret;
 	}
 	*ret_log = &log->public;

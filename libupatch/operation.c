@@ -85,23 +85,11 @@ static uint64_t request_deadline(const struct operation *operation)
 	return operation->deadline_ns + GRACE_NS;
 }
 
-/* Whatever fails when everything is gone, that is why. */
-static int explain(const struct operation *operation, int ret,
-		   struct upatch_error *err)
-{
-	if (!ret || ret == UPATCH_ERROR_NO_TARGET ||
-	    process_is_alive(operation->process))
-		return ret;
-	return process_report_gone(operation->process, err);
-}
-
 int operation_tell(struct operation *operation, enum rt_request_type type,
 		   rt_addr_t patch, const char *what, struct upatch_error *err)
 {
-	int ret = channel_tell(&operation->channel, type, patch,
-			       request_deadline(operation), what, err);
-
-	return explain(operation, ret, err);
+	return channel_tell(&operation->channel, type, patch,
+			    request_deadline(operation), what, err);
 }
 
 int operation_enter(struct operation *operation, struct upatch_error *err)
@@ -113,7 +101,7 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	ret = inject_agent(operation->process, operation->deadline_ns,
 			   &operation->channel, &injection, err);
 	if (ret)
-		return explain(operation, ret, err);
+		return ret;
 	operation->result.host_ns = injection.host_ns;
 	operation_trace(operation, "entered through thread %d in %lu us",
 			injection.host_tid, injection.host_ns / 1000);
@@ -138,12 +126,17 @@ static void wait_for_agent_end(const struct operation *operation)
 		nanosleep(&pause, NULL);
 }
 
+void operation_leave(struct operation *operation)
+{
+	if (operation->channel.fd < 0)
+		return;
+	channel_close(&operation->channel);
+	wait_for_agent_end(operation);
+}
+
 void operation_close(struct operation *operation)
 {
-	if (operation->channel.fd >= 0) {
-		channel_close(&operation->channel);
-		wait_for_agent_end(operation);
-	}
+	operation_leave(operation);
 	operation->result.total_ns = tracer_now_ns() - operation->begin_ns;
 	view_free(&operation->view);
 	free(operation->children);

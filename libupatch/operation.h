@@ -50,6 +50,8 @@ UPATCH_MUST_CHECK int operation_look(struct operation *operation,
  */
 UPATCH_MUST_CHECK int operation_enter(struct operation *operation,
 				      struct upatch_error *err);
+/* The agent ends, at once unless a callback holds it up. */
+void operation_leave(struct operation *operation);
 /* A request without operands. */
 UPATCH_MUST_CHECK int operation_tell(struct operation *operation,
 				     enum rt_request_type type, rt_addr_t patch,

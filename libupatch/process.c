@@ -94,17 +94,25 @@ int process_open(struct process *process, pid_t pid, struct upatch_error *err)
 {
 	int ret;
 
-	*process = (struct process){ .pid = pid, .memory.mem_fd = -1 };
+	*process = (struct process){
+		.pid = pid,
+		.fate.pidfd = -1,
+		.memory.mem_fd = -1,
+	};
 	if (pid <= 0)
 		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				 "%d is no process id", pid);
 	ret = check_alive(pid, err);
+	if (!ret)
+		ret = fate_open(&process->fate, pid, err);
 	if (!ret)
 		ret = read_exe(process, err);
 	if (!ret)
 		ret = memory_open(&process->memory, pid, err);
 	if (!ret)
 		ret = check_word_size(process, err);
+	if (ret && ret != UPATCH_ERROR_NO_TARGET)
+		ret = process_explain(process, ret, err);
 	if (ret)
 		process_close(process);
 	return ret;
@@ -125,8 +133,9 @@ void process_close(struct process *process)
 	maps_free(&process->maps);
 	unwind_close(process->unwinder);
 	memory_close(&process->memory);
+	fate_close(&process->fate);
 	free(process->exe);
-	*process = (struct process){ .memory.mem_fd = -1 };
+	*process = (struct process){ .fate.pidfd = -1, .memory.mem_fd = -1 };
 }
 
 int process_refresh_maps(struct process *process, struct upatch_error *err)
@@ -190,19 +199,15 @@ static int check_task(const struct process *process, pid_t tid,
 	return 0;
 }
 
-/* The memory of a program that is gone reads as empty. */
-bool process_is_alive(const struct process *process)
+bool process_is_gone(const struct process *process)
 {
-	char probe;
-
-	return memory_read_some(&process->memory,
-				process->modules.modules[0].start, &probe,
-				sizeof(probe)) == sizeof(probe);
+	return fate_is_gone(&process->fate, &process->memory);
 }
 
-int process_report_gone(const struct process *process, struct upatch_error *err)
+int process_explain(const struct process *process, int ret,
+		    struct upatch_error *err)
 {
-	return loader_report_gone(&process->memory, err);
+	return fate_explain(&process->fate, &process->memory, ret, err);
 }
 
 int process_check_ready(const struct process *process, struct upatch_error *err)

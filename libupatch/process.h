@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "fate.h"
 #include "maps.h"
 #include "memory.h"
 #include "modules.h"
@@ -15,6 +16,7 @@
 
 struct process {
 	pid_t pid;
+	struct fate fate;
 	struct memory memory;
 	char *exe;
 	struct maps maps;
@@ -38,11 +40,11 @@ UPATCH_MUST_CHECK int process_refresh(struct process *process,
 UPATCH_MUST_CHECK int process_refresh_maps(struct process *process,
 					   struct upatch_error *err);
 
-/* Whether the memory is still that of the program that was opened. */
-bool process_is_alive(const struct process *process);
-/* UPATCH_ERROR_NO_TARGET: it is not. */
-int process_report_gone(const struct process *process,
-			struct upatch_error *err);
+/* Whether it has ended, or called execve. */
+bool process_is_gone(const struct process *process);
+/* fate_explain; for the end of everything that can fail. */
+int process_explain(const struct process *process, int ret,
+		    struct upatch_error *err);
 
 /*
  * Refuses a target that cannot be changed now: stopped, traced, or another

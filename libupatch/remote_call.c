@@ -29,12 +29,27 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 	call->thread = thread;
 	call->memory = memory;
 	call->on_frame = false;
+	call->missed_descriptor = false;
 	ret = arch_thread_save(thread->tid, &call->saved);
 	if (ret)
 		return thread_failed(call, ret, "save the registers of", err);
 	arch_build_signal_frame(&call->saved, sigreturn, frame, &len,
 				&call->frame);
 	return memory_write(memory, call->frame, frame, len, err);
+}
+
+/* Before the time is over: an execve by another thread has taken it away. */
+static int not_back(const struct remote_call *call, uint64_t deadline_ns,
+		    struct upatch_error *err)
+{
+	bool is_late = tracer_now_ns() >= deadline_ns;
+
+	return error_set(
+		err, is_late ? UPATCH_ERROR_TIMED_OUT : UPATCH_ERROR_NO_TARGET,
+		0,
+		"thread %d of process %d, which was borrowed to enter it, %s",
+		call->thread->tid, call->tracer->pid,
+		is_late ? "has not come back" : "is gone");
 }
 
 /* Until the borrowed thread stops; what else stops goes on. */
@@ -47,10 +62,7 @@ static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 		struct thread *other = tracer_next(call->tracer, deadline_ns);
 
 		if (!other)
-			return error_set(
-				err, UPATCH_ERROR_TIMED_OUT, 0,
-				"thread %d of process %d, which was borrowed to enter it, has not come back",
-				thread->tid, call->tracer->pid);
+			return not_back(call, deadline_ns, err);
 		if (other == thread)
 			break;
 		/* Newborn threads wait: see remote_call_release_newborn. */
@@ -76,6 +88,8 @@ static bool note_syscall(struct remote_call *call, struct arch_regs *regs,
 		return false;
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT)
 		*last = info.exit.rval;
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == -EBADF)
+		call->missed_descriptor = true;
 	return info.op == PTRACE_SYSCALL_INFO_ENTRY &&
 	       arch_at_sigreturn(regs, call->frame);
 }

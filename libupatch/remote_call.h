@@ -15,7 +15,9 @@ struct remote_call {
 	struct thread *thread;
 	const struct memory *memory;
 	upatch_addr_t frame;
-	bool on_frame; /* the thread has left its own work */
+	bool on_frame;
+	/* a system call has failed for want of its descriptor */
+	bool missed_descriptor; /* the thread has left its own work */
 	struct arch_saved_thread saved;
 };
 

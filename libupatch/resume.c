@@ -2,6 +2,7 @@
 /* upatch_wait, upatch_reverse, upatch_force: a transition that runs already. */
 #include <stdio.h>
 
+#include "conclude.h"
 #include "drive.h"
 #include "operation.h"
 
@@ -49,6 +50,7 @@ static int run(struct upatch_target *target,
 				operation.process->pid);
 	if (!ret && moving && !operation.options.dry_run)
 		ret = resume(&operation, drive, &local);
+	ret = conclude(&operation, AIM_OTHER, ret, &local);
 	operation_close(&operation);
 	if (ret && err)
 		*err = local;

@@ -2,6 +2,7 @@
 /* upatch_revert: back to what ran before the patch. */
 #include <stdio.h>
 
+#include "conclude.h"
 #include "drive.h"
 #include "operation.h"
 
@@ -75,6 +76,7 @@ int upatch_revert(struct upatch_target *target, const char *patch_name,
 		 patch_name);
 	if (!ret)
 		ret = revert(&operation, patch_name, &local);
+	ret = conclude(&operation, AIM_REVERTED, ret, &local);
 	operation_close(&operation);
 	if (ret && err)
 		*err = local;

@@ -280,6 +280,7 @@ int upatch_status(struct upatch_target *target,
 		  struct upatch_status **ret_status, struct upatch_error *err)
 {
 	struct status *status = calloc(1, sizeof(*status));
+	struct upatch_error local = { 0 };
 	int ret;
 
 	if (!status)
@@ -291,9 +292,12 @@ int upatch_status(struct upatch_target *target,
 	}
 	status->public.pid = target->process.pid;
 	status->public.exe = status->exe;
-	ret = fill(&target->process, status, err);
+	ret = process_explain(&target->process,
+			      fill(&target->process, status, &local), &local);
 	if (ret) {
 		upatch_status_free(&status->public);
+		if (err)
+			*err = local;
 		return ret;
 	}
 	*ret_status = &status->public;

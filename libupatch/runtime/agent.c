@@ -5,35 +5,22 @@
 #include "runtime.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long a controller may take to fetch its end of the socket. */
 #define HELLO_TIMEOUT_MS 900
 
 struct channel {
-	int fd;
-	/* the program may close our descriptor and get its number again */
-	dev_t dev;
-	ino_t ino;
+	const struct descriptor *end;
 	int passed_fd; /* with the last request, or -1 */
 };
 
 static struct rt_state *const state = &upatch_runtime_state;
-
-static bool is_ours(const struct channel *channel)
-{
-	struct stat st;
-
-	return !descriptor_stat(channel->fd, &st) &&
-	       st.st_dev == channel->dev && st.st_ino == channel->ino;
-}
 
 static void take_passed_fd(struct channel *channel, struct msghdr *msg)
 {
@@ -59,10 +46,10 @@ static bool receive(struct channel *channel, struct rt_request *request)
 	};
 	ssize_t len;
 
-	if (!is_ours(channel))
+	if (!descriptor_is_ours(channel->end))
 		return false;
 	do {
-		len = recvmsg(channel->fd, &msg, MSG_CMSG_CLOEXEC);
+		len = recvmsg(channel->end->fd, &msg, MSG_CMSG_CLOEXEC);
 	} while (len < 0 && errno == EINTR);
 	channel->passed_fd = -1;
 	if (len > 0)
@@ -72,8 +59,9 @@ static bool receive(struct channel *channel, struct rt_request *request)
 
 static bool answer(const struct channel *channel, const struct rt_reply *reply)
 {
-	return is_ours(channel) && send(channel->fd, reply, sizeof(*reply),
-					MSG_NOSIGNAL) == sizeof(*reply);
+	return descriptor_is_ours(channel->end) &&
+	       send(channel->end->fd, reply, sizeof(*reply), MSG_NOSIGNAL) ==
+		       sizeof(*reply);
 }
 
 static int serve_symbol(struct rt_patch *patch,
@@ -292,7 +280,7 @@ static void serve(struct channel *channel, const struct rt_request *request,
 
 static bool hello_arrived(const struct channel *channel)
 {
-	struct pollfd pollfd = { .fd = channel->fd, .events = POLLIN };
+	struct pollfd pollfd = { .fd = channel->end->fd, .events = POLLIN };
 	int count;
 
 	do {
@@ -305,28 +293,19 @@ static bool hello_arrived(const struct channel *channel)
  * Until the controller has fetched its end, our own copy of it keeps the
  * channel open, so that its death would go unnoticed: hence the time limit.
  */
-void agent_run(int fd, int controller_fd)
+void agent_run(const struct descriptor *end, const struct descriptor *other_end)
 {
 	/* too large for a small stack; there is one agent at a time */
 	static struct rt_request request;
 	static struct rt_reply reply;
-	struct channel channel = { .fd = fd, .passed_fd = -1 };
-	struct stat st;
-	bool go_on;
+	struct channel channel = { .end = end, .passed_fd = -1 };
+	bool go_on = hello_arrived(&channel);
 
-	if (descriptor_stat(fd, &st)) {
-		close(controller_fd);
-		close(fd);
-		return;
-	}
-	channel.dev = st.st_dev;
-	channel.ino = st.st_ino;
-	go_on = hello_arrived(&channel);
 	/* What a parent's agent had in hand when this process was forked. */
 	state_lock();
 	transition_abandon();
 	state_unlock();
-	close(controller_fd);
+	descriptor_close(other_end);
 	while (go_on && receive(&channel, &request)) {
 		serve(&channel, &request, &reply);
 		go_on = answer(&channel, &reply);
@@ -334,6 +313,5 @@ void agent_run(int fd, int controller_fd)
 	state_lock();
 	transition_abandon();
 	state_unlock();
-	if (is_ours(&channel))
-		close(fd);
+	descriptor_close(end);
 }

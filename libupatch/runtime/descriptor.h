@@ -3,6 +3,7 @@
 #ifndef UPATCH_RUNTIME_DESCRIPTOR_H
 #define UPATCH_RUNTIME_DESCRIPTOR_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +12,37 @@
 static inline int descriptor_stat(int fd, struct stat *ret_stat)
 {
 	return (int)syscall(SYS_fstat, fd, ret_stat);
+}
+
+/* The program may close what is ours, and get its number for its own. */
+struct descriptor {
+	int fd;
+	dev_t dev;
+	ino_t ino;
+};
+
+static inline void descriptor_note(struct descriptor *descriptor, int fd)
+{
+	struct stat st = { 0 };
+
+	(void)descriptor_stat(fd, &st);
+	descriptor->fd = fd;
+	descriptor->dev = st.st_dev;
+	descriptor->ino = st.st_ino;
+}
+
+static inline bool descriptor_is_ours(const struct descriptor *descriptor)
+{
+	struct stat st;
+
+	return !descriptor_stat(descriptor->fd, &st) &&
+	       st.st_dev == descriptor->dev && st.st_ino == descriptor->ino;
+}
+
+static inline void descriptor_close(const struct descriptor *descriptor)
+{
+	if (descriptor_is_ours(descriptor))
+		close(descriptor->fd);
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include <upatch/upatch.h>
 
 #include "../protocol.h"
+#include "descriptor.h"
 
 #define RT_EXPORT __attribute__((visibility("default")))
 
@@ -128,6 +129,7 @@ int system_state_open(const struct rt_patch *moving);
 void system_state_close(void);
 
 /* --- agent.c ------------------------------------------------------------- */
-void agent_run(int fd, int controller_fd);
+void agent_run(const struct descriptor *end,
+	       const struct descriptor *other_end);
 
 #endif

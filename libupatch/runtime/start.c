@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,19 +15,12 @@
 
 RT_EXPORT int upatch_runtime_start(void);
 
-struct end {
-	int fd;
-	/* the program may close our descriptor and get its number again */
-	dev_t dev;
-	ino_t ino;
-};
-
 static struct {
 	pthread_t thread;
 	bool joinable;
 	pid_t pid; /* of the process that the rest belongs to */
 	void *stack;
-	struct end agent_end, controller_end;
+	struct descriptor agent_end, controller_end;
 } agent;
 
 static void *agent_main(void *unused)
@@ -40,7 +32,7 @@ static void *agent_main(void *unused)
 		rt_addr(agent.stack) + AGENT_STACK_LEN;
 	pthread_setname_np(pthread_self(), RT_AGENT_COMM);
 	upatch_runtime_state.agent_tid = (uint32_t)syscall(SYS_gettid);
-	agent_run(agent.agent_end.fd, agent.controller_end.fd);
+	agent_run(&agent.agent_end, &agent.controller_end);
 	upatch_runtime_state.agent_tid = 0;
 	return NULL;
 }
@@ -60,33 +52,14 @@ static int create_thread(void)
 	return -ret;
 }
 
-static void open_end(struct end *end, int fd)
-{
-	struct stat st = { 0 };
-
-	(void)descriptor_stat(fd, &st);
-	end->fd = fd;
-	end->dev = st.st_dev;
-	end->ino = st.st_ino;
-}
-
-static void close_end(struct end *end)
-{
-	struct stat st;
-
-	if (!descriptor_stat(end->fd, &st) && st.st_dev == end->dev &&
-	    st.st_ino == end->ino)
-		close(end->fd);
-}
-
 /* A child that was forked during an operation has no agent, only its ends. */
 static void forget_agent_of_parent(void)
 {
 	if (agent.pid == getpid())
 		return;
 	if (agent.joinable && upatch_runtime_state.agent_tid) {
-		close_end(&agent.agent_end);
-		close_end(&agent.controller_end);
+		descriptor_close(&agent.agent_end);
+		descriptor_close(&agent.controller_end);
 	}
 	agent.joinable = false;
 	agent.pid = getpid();
@@ -127,12 +100,12 @@ static int start_agent(void)
 		return ret;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
 		return -errno;
-	open_end(&agent.agent_end, fds[0]);
-	open_end(&agent.controller_end, fds[1]);
+	descriptor_note(&agent.agent_end, fds[0]);
+	descriptor_note(&agent.controller_end, fds[1]);
 	ret = create_thread();
 	if (ret) {
-		close(fds[0]);
-		close(fds[1]);
+		descriptor_close(&agent.agent_end);
+		descriptor_close(&agent.controller_end);
 		return ret;
 	}
 	agent.joinable = true;

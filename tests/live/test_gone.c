@@ -15,14 +15,14 @@
 
 TestSuite(gone, .timeout = 60);
 
-static void run_gone(const char *how)
+static void run_gone(const char *how, const char *message)
 {
 	int64_t begin_ms = deadline_now_ms();
 	struct victim victim;
 
 	require_ptrace();
 	VICTIM_START(&victim, "leaver", how);
-	EXPECT_REFUSAL(EXIT_NOT_FOUND, "has ended", "apply", victim.target,
+	EXPECT_REFUSAL(EXIT_NOT_FOUND, message, "apply", victim.target,
 		       path_of_patch("work"));
 	cr_assert(deadline_now_ms() - begin_ms < SOON_MS);
 	victim_stop(&victim);
@@ -30,10 +30,10 @@ static void run_gone(const char *how)
 
 Test(gone, ends_while_no_thread_fits)
 {
-	run_gone("exit");
+	run_gone("exit", "ended");
 }
 
 Test(gone, executes_while_no_thread_fits)
 {
-	run_gone("exec");
+	run_gone("exec", "has called execve");
 }
