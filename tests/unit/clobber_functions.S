@@ -305,4 +305,31 @@ function args_of_tail_call
 	jmp	abort@PLT
 end args_of_tail_call
 
+/* -mfunction-return=thunk and thunk-inline */
+function return_thunk
+	call	1f
+2:	pause
+	lfence
+	jmp	2b
+1:	lea	8(%rsp), %rsp
+	ret
+end return_thunk
+
+function returns_by_thunk
+	mov	$1, %cl
+	jmp	return_thunk
+end returns_by_thunk
+
+function returns_by_inline_thunk
+	push	%rbx
+	xor	%esi, %esi
+	pop	%rbx
+	call	1f
+2:	pause
+	lfence
+	jmp	2b
+1:	lea	8(%rsp), %rsp
+	ret
+end returns_by_inline_thunk
+
 	.section .note.GNU-stack, "", @progbits

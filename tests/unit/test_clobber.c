@@ -68,6 +68,8 @@ static const struct expected expected[] = {
 	{ "thunk_call", "changes its return address", false, 0, 0, 0 },
 	{ "pushed_return", "returns to an address it computes", false, 0, 0,
 	  0 },
+	{ "returns_by_thunk", NULL, true, C, 0, 0 },
+	{ "returns_by_inline_thunk", NULL, true, SI, 0, 0 },
 	{ "vectors", NULL, true, 0, 1u << 3 | 1u << 7, 0 },
 	{ "wide_vectors", NULL, true, 0, 1u << 20, 1u << 3 },
 	{ "unknown_to_capstone", "an instruction is not known", true,

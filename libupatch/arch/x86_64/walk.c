@@ -139,6 +139,24 @@ static void call(struct walk *walk, upatch_addr_t target,
 }
 
 /*
+ * A call of code that first of all forgets where to return is a jump.  So do
+ * the returns of -mfunction-return=thunk and thunk-inline, against
+ * speculation: a leaf that ends in one is a leaf for GCC.
+ */
+static bool drops_return(struct walk *walk, upatch_addr_t target,
+			 upatch_addr_t *ret_next)
+{
+	struct effect effect;
+
+	if (!code_reader_decode(walk->reader, target, &effect) ||
+	    effect.move != EFFECT_ADD || effect.dst != RSP ||
+	    effect.src != RSP || effect.offset != 8)
+		return false;
+	*ret_next = target + effect.insn.len;
+	return true;
+}
+
+/*
  * `lea x@tlsdesc(%rip), %rax; call *(%rax)` changes rax alone, and GCC counts
  * on it: "A Generic ABI for TLS descriptors", -mtls-dialect=gnu2.
  */
@@ -217,6 +235,7 @@ static void step(struct walk *walk, struct walk_node *node,
 {
 	struct frame_state state = node->state;
 	const struct insn *insn = &effect->insn;
+	upatch_addr_t next;
 
 	touch(walk, effect);
 	if (insn->kind != INSN_CALL && insn->kind != INSN_CALL_INDIRECT &&
@@ -232,6 +251,10 @@ static void step(struct walk *walk, struct walk_node *node,
 		jump(walk, insn->target, &state);
 		break;
 	case INSN_CALL:
+		if (drops_return(walk, insn->target, &next)) {
+			jump(walk, next, &state);
+			return;
+		}
 		call(walk, insn->target, &state);
 		break;
 	case INSN_CALL_INDIRECT:
