@@ -2,30 +2,21 @@
 /* Looking for words that refer to code, in all of the target's memory. */
 #include "references.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "present_pages.h"
 #include "stack_scan.h"
 
-#define BLOCK_LEN  (1UL << 20)
-#define PAGE_LEN   4096UL
-#define PAGE_COUNT (BLOCK_LEN / PAGE_LEN)
+#define BLOCK_LEN (1UL << 20)
+#define PAGE_LEN  4096UL
 /* Takes half a second; more than that is nothing to wait for. */
 #define MEMORY_MAX (2UL << 30)
-
-/* Of an entry of /proc/PID/pagemap (proc(5)). */
-#define PAGE_PRESENT (1UL << 63)
-#define PAGE_SWAPPED (1UL << 62)
 
 struct search {
 	const struct process *process;
 	const struct reference_query *query;
 	struct scan_values values;
-	int pagemap_fd; /* -1: every page counts as present */
-	uint64_t pages[PAGE_COUNT];
+	struct present_pages pages;
 	unsigned char *block;
 	uint64_t looked_at;
 };
@@ -85,64 +76,45 @@ static bool has_reference(struct search *search, upatch_addr_t start,
 	return false;
 }
 
-/* Reading a page that was never touched would bring it into being. */
-static void find_present(struct search *search, upatch_addr_t start,
-			 size_t page_count)
+static enum reference_result search_pages(struct search *search,
+					  const struct addr_range *pages)
 {
-	const size_t len = page_count * sizeof(search->pages[0]);
-	const off_t offset =
-		(off_t)(start / PAGE_LEN * sizeof(search->pages[0]));
+	upatch_addr_t start = pages->start;
 
-	if (search->pagemap_fd >= 0 && pread(search->pagemap_fd, search->pages,
-					     len, offset) == (ssize_t)len)
-		return;
-	for (size_t i = 0; i < page_count; i++)
-		search->pages[i] = PAGE_PRESENT;
-}
+	while (start < pages->end) {
+		uint64_t len = pages->end - start;
 
-static bool is_present(const struct search *search, size_t page)
-{
-	return search->pages[page] & (PAGE_PRESENT | PAGE_SWAPPED);
-}
-
-/* At most BLOCK_LEN, whole pages. */
-static bool block_has_reference(struct search *search, upatch_addr_t start,
-				uint64_t len)
-{
-	const size_t count = len / PAGE_LEN;
-	size_t first = 0;
-
-	find_present(search, start, count);
-	while (first < count) {
-		size_t end = first;
-
-		while (end < count && is_present(search, end))
-			end++;
-		if (end > first &&
-		    has_reference(search, start + first * PAGE_LEN,
-				  (end - first) * PAGE_LEN))
-			return true;
-		first = end + 1;
-	}
-	return false;
-}
-
-static enum reference_result
-search_range(struct search *search, upatch_addr_t start, upatch_addr_t end)
-{
-	start &= ~(PAGE_LEN - 1);
-	end = (end + PAGE_LEN - 1) & ~(PAGE_LEN - 1);
-	while (start < end) {
-		uint64_t len =
-			end - start < BLOCK_LEN ? end - start : BLOCK_LEN;
-
-		if (block_has_reference(search, start, len))
+		if (len > BLOCK_LEN)
+			len = BLOCK_LEN;
+		if (has_reference(search, start, len))
 			return REFERENCES_FOUND;
 		if (search->looked_at > MEMORY_MAX)
 			return REFERENCES_UNKNOWN;
 		start += len;
 	}
 	return REFERENCES_NONE;
+}
+
+static enum reference_result
+search_range(struct search *search, upatch_addr_t start, upatch_addr_t end)
+{
+	enum reference_result result = REFERENCES_NONE;
+	enum present present;
+	struct addr_range pages;
+
+	start &= ~(PAGE_LEN - 1);
+	end = (end + PAGE_LEN - 1) & ~(PAGE_LEN - 1);
+	while (!result) {
+		present =
+			present_pages_next(&search->pages, start, end, &pages);
+		if (present == PRESENT_NONE)
+			break;
+		if (present == PRESENT_UNKNOWN)
+			return REFERENCES_UNKNOWN;
+		result = search_pages(search, &pages);
+		start = pages.end;
+	}
+	return result;
 }
 
 /* What of the mapping is not skipped, piece by piece. */
@@ -173,7 +145,6 @@ int references_find(const struct process *process,
 {
 	enum reference_result result = REFERENCES_NONE;
 	struct search *search = calloc(1, sizeof(*search));
-	char path[32];
 
 	if (search)
 		search->block = malloc(BLOCK_LEN);
@@ -187,16 +158,14 @@ int references_find(const struct process *process,
 	query->skipped.count =
 		stack_scan_sort(query->skipped.ranges, query->skipped.count);
 	stack_scan_init(&search->values, &query->code, 1);
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", process->pid);
-	search->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	present_pages_open(&search->pages, process->pid);
 	for (size_t i = 0; i < process->maps.count && !result; i++) {
 		const struct map *map = &process->maps.maps[i];
 
 		if (map->readable && map->writable && !map->shared)
 			result = search_map(search, map);
 	}
-	if (search->pagemap_fd >= 0)
-		close(search->pagemap_fd);
+	present_pages_close(&search->pages);
 	free(search->block);
 	free(search);
 	*ret_result = result;
