@@ -142,16 +142,23 @@ static int compare_call(const void *name, const void *call)
 	return strcmp(name, ((const struct waiting_call *)call)->name);
 }
 
-/* libc exports one function under several names: __read, __libc_pread. */
+static const char *without_prefix(const char *name, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strncmp(name, prefix, len) == 0 ? name + len : name;
+}
+
+/*
+ * libc exports one function under several names: __read, __libc_pread.  So do
+ * sanitizers, whose allocator stands in between: ___interceptor_read; they
+ * hold nothing while they wait in libc's.
+ */
 static const char *plain_name(const char *name)
 {
-	static const char prefix[] = "libc_";
-
 	while (*name == '_')
 		name++;
-	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
-		name += sizeof(prefix) - 1;
-	return name;
+	return without_prefix(without_prefix(name, "libc_"), "interceptor_");
 }
 
 static const struct waiting_call *find_call(const char *name)

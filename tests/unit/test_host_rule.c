@@ -430,6 +430,8 @@ Test(host_rule, only_known_calls_are_allowed)
 		{ "__read", HOST_IDLE },
 		{ "__libc_pread", HOST_IDLE },
 		{ "__read_chk", HOST_IDLE },
+		{ "___interceptor_read", HOST_IDLE },
+		{ "__interceptor_malloc", HOST_IN_LIBC },
 		{ "writev", HOST_IDLE },
 		{ "accept", HOST_IDLE },
 		{ "fread", HOST_IN_LIBC },
