@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGKILL for upatchctl at its n-th system call: the target goes on, is let
- * go, loses the agent, and the next command finishes or undoes.
+ * SIGKILL for upatchctl at its system calls, and some instructions behind
+ * them: the target goes on, is let go, loses the agent, and the next command,
+ * whether it comes at once or later, finishes or undoes.
  */
 #include "deadline.h"
 #include "paths.h"
+#include "places.h"
 #include "procfs.h"
 #include "snapshot.h"
 #include "upatchctl.h"
 #include "victim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -22,16 +25,18 @@
 #define AGENT_END_MS 1000
 #define SLACK_MS     1500
 
-/*
- * Places per operation that are tried; UPATCH_CYCLES=400 is the long run.
- * An operation has between a thousand and two thousand system call stops.
- */
-#define PRESET_PLACES 5
+/* An operation has about two thousand places. */
+#define PRESET_EVERY 331
+/* Instructions behind the system call: up to that many, in every third run. */
+#define MAX_STEPS 3000
+/* All that the next commands can do is tried after each of so many. */
+#define WHOLE_EVERY 4
 
-TestSuite(kill, .timeout = 3600);
+TestSuite(kill, .timeout = 36000);
 
 static struct victim victim;
 static struct snapshot original;
+static bool is_blocked;
 
 /* --- What is left behind ------------------------------------------------- */
 
@@ -86,7 +91,20 @@ static bool newest_patch(char *name, size_t size)
 	return count;
 }
 
-static void finish_or_undo(bool is_blocked, bool turn_around)
+static void expect_done(const char *when, const char *const args[])
+{
+	struct run run = upatchctl_run(args);
+
+	if (run.exit_status != EXIT_DONE)
+		cr_fatal("%s: then %s: exit status %d, %s", when, args[0],
+			 run.exit_status, run.err);
+	run_free(&run);
+}
+
+#define EXPECT_DONE(when, ...)                                                 \
+	expect_done(when, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void finish_or_undo(bool turn_around, const char *when)
 {
 	json_t *status = upatchctl_status(victim.target);
 	bool is_running = upatchctl_has(status, "transition", JSON_OBJECT);
@@ -95,18 +113,19 @@ static void finish_or_undo(bool is_blocked, bool turn_around)
 	json_decref(status);
 	if (is_blocked)
 		victim_ask(&victim, "leave");
+	is_blocked = false;
 	if (is_running)
-		EXPECT_EXIT(EXIT_DONE, turn_around ? "reverse" : "wait",
+		EXPECT_DONE(when, turn_around ? "reverse" : "wait",
 			    victim.target);
 	while (newest_patch(name, sizeof(name)))
-		upatchctl_revert(victim.target, name);
+		EXPECT_DONE(when, "revert", victim.target, name);
 }
 
 /* Nothing is left over that a further operation does not clear away. */
 static void expect_original(const char *patch, const char *when)
 {
-	upatchctl_apply(victim.target, patch);
-	upatchctl_revert(victim.target, patch);
+	EXPECT_DONE(when, "apply", victim.target, path_of_patch(patch));
+	EXPECT_DONE(when, "revert", victim.target, patch);
 	snapshot_expect_equal(victim.pid, &original,
 			      SNAPSHOT_FDS | SNAPSHOT_THREADS |
 				      SNAPSHOT_PROCESS,
@@ -114,37 +133,7 @@ static void expect_original(const char *patch, const char *when)
 	snapshot_expect_kept(victim.pid, &original, SNAPSHOT_CODE, when);
 }
 
-/* --- Killing ------------------------------------------------------------- */
-
-/* True: it was killed, there was an n-th stop. */
-static bool run_killed(unsigned int n, const char *const args[])
-{
-	char number[16];
-	const char *const prefix[] = { path_of_kill_at(), number, NULL };
-	static const char *const none[] = { NULL };
-	struct run run;
-	bool killed;
-
-	snprintf(number, sizeof(number), "%u", n);
-	upatchctl_run_under(prefix);
-	run = upatchctl_run(args);
-	upatchctl_run_under(none);
-	killed = run.exit_status == KILLED;
-	if (!killed && run.exit_status != EXIT_DONE)
-		cr_fatal("not killed at %u: exit status %d, %s", n,
-			 run.exit_status, run.err);
-	run_free(&run);
-	return killed;
-}
-
-static void expect_consistent_round(const char *when)
-{
-	const char *answer = victim_ask(&victim, "round");
-
-	/* All threads, each on one side or the other. */
-	if (victim_number(answer, "other") != 0)
-		cr_fatal("%s: %s", when, answer);
-}
+/* --- Two kinds of victims ------------------------------------------------ */
 
 static void start_workers(void)
 {
@@ -162,155 +151,242 @@ static void stop_workers(const char *when)
 	snapshot_free(&original);
 }
 
+static void expect_workers_go_on(const char *when)
+{
+	const char *answer = victim_ask(&victim, "round");
+
+	/* All threads, each on one side or the other. */
+	if (victim_number(answer, "other") != 0)
+		cr_fatal("%s: %s", when, answer);
+}
+
+static void start_blocker(void)
+{
+	VICTIM_START(&victim, "blocker");
+	/* Its thread, too, has begun to run, and has its own signal mask. */
+	victim_expect(&victim, "enter", "entered");
+	victim_ask(&victim, "leave");
+	snapshot_take(victim.pid, &original);
+}
+
+static void stop_blocker(const char *when)
+{
+	(void)when;
+	victim_stop(&victim);
+	snapshot_free(&original);
+}
+
+static void expect_blocker_goes_on(const char *when)
+{
+	const char *answer = victim_ask(&victim, "call");
+
+	if (strcmp(answer, "guarded=1 plain=1 wrapper=11") != 0 &&
+	    strcmp(answer, "guarded=2 plain=2 wrapper=21") != 0)
+		cr_fatal("%s: %s", when, answer);
+}
+
+/* --- Operations ---------------------------------------------------------- */
+
 struct operation {
 	const char *name;
-	/* before it */
-	const char *applied;
 	const char *words[2];
+	const char *patch; /* for expect_original */
+	void (*prepare)(void);
+	void (*start)(void);
+	void (*go_on)(const char *when);
+	void (*stop)(const char *when);
 	bool on_new_process;
 };
 
-/* False: the operation has no n-th stop. */
-static bool kill_at(const struct operation *operation, unsigned int n)
+static void prepare_nothing(void)
 {
+}
+
+static void prepare_applied(void)
+{
+	upatchctl_apply(victim.target, "work");
+}
+
+static void prepare_left(void)
+{
+	if (!is_blocked)
+		victim_expect(&victim, "enter", "entered");
+	is_blocked = true;
+	EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "0.02",
+		    "--on-timeout", "leave", victim.target,
+		    path_of_patch("guarded"));
+}
+
+/* A transition that was left, and whose last thread can move now. */
+static void prepare_waiting(void)
+{
+	prepare_left();
+	victim_ask(&victim, "leave");
+	is_blocked = false;
+}
+
+#define ON_WORKERS                                                             \
+	.patch = "work", .start = start_workers,                               \
+	.go_on = expect_workers_go_on, .stop = stop_workers
+#define ON_BLOCKER                                                             \
+	.patch = "guarded", .start = start_blocker,                            \
+	.go_on = expect_blocker_goes_on, .stop = stop_blocker
+
+static const struct operation first_apply = {
+	.name = "first apply",
+	.words = { "apply", "work" },
+	.prepare = prepare_nothing,
+	.on_new_process = true,
+	ON_WORKERS,
+};
+static const struct operation later_apply = {
+	.name = "later apply",
+	.words = { "apply", "work" },
+	.prepare = prepare_nothing,
+	ON_WORKERS,
+};
+static const struct operation revert = {
+	.name = "revert",
+	.words = { "revert", "work" },
+	.prepare = prepare_applied,
+	ON_WORKERS,
+};
+static const struct operation replace = {
+	.name = "replace",
+	.words = { "apply", "work_replace" },
+	.prepare = prepare_applied,
+	ON_WORKERS,
+};
+static const struct operation reverse = {
+	.name = "reverse",
+	.words = { "reverse" },
+	.prepare = prepare_left,
+	ON_BLOCKER,
+};
+static const struct operation wait_on = {
+	.name = "wait",
+	.words = { "wait" },
+	.prepare = prepare_waiting,
+	ON_BLOCKER,
+};
+static const struct operation force = {
+	.name = "force",
+	.words = { "force" },
+	.prepare = prepare_left,
+	ON_BLOCKER,
+};
+
+/* --- Killing ------------------------------------------------------------- */
+
+/* True: it was killed, there was such a place. */
+static bool run_killed(const struct operation *operation,
+		       const struct places *places, unsigned int steps)
+{
+	const bool is_apply = strcmp(operation->words[0], "apply") == 0;
 	const char *const args[] = {
 		operation->words[0],
 		victim.target,
-		strcmp(operation->words[0], "apply") == 0
-			? path_of_patch(operation->words[1])
-			: operation->words[1],
+		is_apply ? path_of_patch(operation->words[1])
+			 : operation->words[1],
 		NULL,
 	};
-	char when[64];
+	char number[16];
+	const char *const options[] = { "-s", number, NULL };
+	unsigned int count;
+	struct run run;
 	bool killed;
 
-	snprintf(when, sizeof(when), "%s, killed at %u", operation->name, n);
-	if (operation->applied)
-		upatchctl_apply(victim.target, operation->applied);
-	killed = run_killed(n, args);
-	expect_consistent_round(when);
-	expect_left_alone(when);
-	finish_or_undo(false, n & 1);
-	expect_original("work", when);
+	snprintf(number, sizeof(number), "%u", steps);
+	run = places_run(places, options, args, &count);
+	killed = run.exit_status == KILLED;
+	if (!killed && run.exit_status != EXIT_DONE)
+		cr_fatal("not killed at %u: exit status %d, %s", places->at,
+			 run.exit_status, run.err);
+	run_free(&run);
 	return killed;
 }
 
-/* How many stops it has; roughly, as threads take turns. */
-static unsigned int count_stops(const struct operation *operation)
+/* False: the operation has no such place. */
+static bool kill_once(const struct operation *operation,
+		      const struct places *places, unsigned int turn)
 {
-	unsigned int low = 1, high = 16384;
+	unsigned int steps =
+		turn % 3 == 0 ? (unsigned int)rand() % MAX_STEPS : 0;
+	char when[96];
+	bool killed;
 
-	while (high - low > 64) {
-		unsigned int middle = (low + high) / 2;
-		bool killed;
-
-		if (operation->on_new_process)
-			start_workers();
-		killed = kill_at(operation, middle);
-		if (operation->on_new_process)
-			stop_workers(operation->name);
-		if (killed)
-			low = middle;
-		else
-			high = middle;
-	}
-	return high;
+	snprintf(when, sizeof(when), "%s, killed at %u (every %u) and %u steps",
+		 operation->name, places->at, places->every, steps);
+	operation->prepare();
+	killed = run_killed(operation, places, steps);
+	operation->go_on(when);
+	/* The next command comes at once, or when all is quiet. */
+	if (turn % 2)
+		expect_left_alone(when);
+	finish_or_undo(turn / 2 % 2, when);
+	if (turn % WHOLE_EVERY == 0)
+		expect_original(operation->patch, when);
+	expect_left_alone(when);
+	return killed;
 }
 
 static void run_operation(const struct operation *operation)
 {
-	unsigned int places = cycle_count(PRESET_PLACES);
-	unsigned int count, killed = 0;
+	struct places places;
+	unsigned int turn = 0;
+	bool killed = true;
 
 	require_ptrace();
-	if (!operation->on_new_process) {
-		start_workers();
-		expect_original("work", "before");
-	}
-	count = count_stops(operation);
-	for (unsigned int i = 0; i < places; i++) {
-		/* Odd and even ones: entries and returns. */
-		unsigned int n = 1 + (unsigned int)((unsigned long)count *
-						    (2 * i + 1) / (2 * places));
-
-		if (operation->on_new_process)
-			start_workers();
-		killed += kill_at(operation, n);
-		if (operation->on_new_process)
-			stop_workers(operation->name);
-	}
 	if (!operation->on_new_process)
-		stop_workers(operation->name);
-	cr_log_info("%s: %u of %u killed, about %u stops", operation->name,
-		    killed, places, count);
+		operation->start();
+	places_begin(&places, PRESET_EVERY);
+	srand(places.at);
+	for (; killed; turn++, places_next(&places)) {
+		if (operation->on_new_process)
+			operation->start();
+		killed = kill_once(operation, &places, turn);
+		if (operation->on_new_process)
+			operation->stop(operation->name);
+	}
+	if (!operation->on_new_process) {
+		expect_original(operation->patch, operation->name);
+		operation->stop(operation->name);
+	}
+	cr_log_info("%s: killed %u times, every %u of %u places",
+		    operation->name, turn - 1, places.every, places.at);
 }
 
 Test(kill, first_apply)
 {
-	const struct operation operation = {
-		.name = "first apply",
-		.words = { "apply", "work" },
-		.on_new_process = true,
-	};
-
-	run_operation(&operation);
+	run_operation(&first_apply);
 }
 
 Test(kill, later_apply)
 {
-	const struct operation operation = {
-		.name = "later apply",
-		.words = { "apply", "work" },
-	};
-
-	run_operation(&operation);
+	run_operation(&later_apply);
 }
 
 Test(kill, revert)
 {
-	const struct operation operation = {
-		.name = "revert",
-		.applied = "work",
-		.words = { "revert", "work" },
-	};
-
-	run_operation(&operation);
+	run_operation(&revert);
 }
 
 Test(kill, replace)
 {
-	const struct operation operation = {
-		.name = "replace",
-		.applied = "work",
-		.words = { "apply", "work_replace" },
-	};
-
-	run_operation(&operation);
+	run_operation(&replace);
 }
 
 Test(kill, reverse)
 {
-	unsigned int places = cycle_count(PRESET_PLACES);
+	run_operation(&reverse);
+}
 
-	require_ptrace();
-	VICTIM_START(&victim, "blocker");
-	snapshot_take(victim.pid, &original);
-	for (unsigned int i = 0; i < places; i++) {
-		const char *const args[] = { "reverse", victim.target, NULL };
-		unsigned int n = 1 + 1200 * (2 * i + 1) / (2 * places);
-		char when[32];
+Test(kill, wait)
+{
+	run_operation(&wait_on);
+}
 
-		snprintf(when, sizeof(when), "reverse, killed at %u", n);
-		victim_expect(&victim, "enter", "entered");
-		EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "1",
-			    "--on-timeout", "leave", victim.target,
-			    path_of_patch("guarded"));
-		run_killed(n, args);
-		expect_left_alone(when);
-		finish_or_undo(true, n & 1);
-		victim_expect(&victim, "call", "guarded=1 plain=1 wrapper=11");
-		expect_original("guarded", when);
-	}
-	victim_stop(&victim);
-	snapshot_free(&original);
+Test(kill, force)
+{
+	run_operation(&force);
 }
