@@ -137,6 +137,8 @@ static bool is_never_restarted(uint64_t number)
 	case SYS_io_pgetevents:
 	case SYS_read: /* inotify(7) descriptors, timed sockets */
 	case SYS_readv:
+	case SYS_preadv2: /* as readv, if the offset is -1 */
+	case SYS_splice:
 	case SYS_recvfrom: /* with SO_RCVTIMEO, as the next ones */
 	case SYS_recvmsg:
 	case SYS_recvmmsg:
@@ -144,6 +146,8 @@ static bool is_never_restarted(uint64_t number)
 	case SYS_accept4:
 	case SYS_write:
 	case SYS_writev:
+	case SYS_pwritev2:
+	case SYS_sendfile:
 	case SYS_sendto:
 	case SYS_sendmsg:
 	case SYS_sendmmsg:
