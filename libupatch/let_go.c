@@ -22,7 +22,8 @@ static void step_into_call(struct tracer *tracer, struct thread *thread,
 	}
 }
 
-static void see_call_made(struct tracer *tracer, struct thread *thread,
+/* True: it had to be stopped. */
+static bool see_call_made(struct tracer *tracer, struct thread *thread,
 			  uint64_t deadline_ns)
 {
 	struct arch_regs regs;
@@ -30,11 +31,26 @@ static void see_call_made(struct tracer *tracer, struct thread *thread,
 	/* Where it waits in a call, that is the call, or a later one. */
 	if (tasks_syscall(tracer->pid, thread->tid) >= 0 ||
 	    tracer_stop(tracer, thread, deadline_ns, NULL))
-		return;
+		return false;
 	if (!tracer_registers(thread, &regs) &&
 	    arch_call_is_pending(&regs, &thread->interrupted))
 		step_into_call(tracer, thread, deadline_ns);
 	tracer_resume(thread);
+	return true;
+}
+
+static bool see_all_made(struct tracer *tracer, uint64_t deadline_ns)
+{
+	bool had_to_stop = false;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		if (thread->call_again && thread->run == THREAD_RUNS)
+			had_to_stop |=
+				see_call_made(tracer, thread, deadline_ns);
+	}
+	return had_to_stop;
 }
 
 void let_go(struct tracer *tracer)
@@ -43,10 +59,10 @@ void let_go(struct tracer *tracer)
 
 	for (size_t i = 0; i < tracer->count; i++)
 		tracer_resume(tracer->threads[i]);
-	for (size_t i = 0; i < tracer->count; i++) {
-		struct thread *thread = tracer->threads[i];
-
-		if (thread->call_again && thread->run == THREAD_RUNS)
-			see_call_made(tracer, thread, deadline_ns);
-	}
+	/* Signals come all the time: up to a round in which none did. */
+	do {
+		tracer_serve(tracer, 0);
+	} while (see_all_made(tracer, deadline_ns) &&
+		 tracer_now_ns() < deadline_ns);
+	tracer_serve(tracer, 0);
 }

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,19 @@ static const char *status_field(const char *status, const char *key)
 	return line ? line + strlen(key) : "";
 }
 
+/* signal(7): those whose default action is to be ignored, or to continue. */
+static uint64_t ignored_signals(const char *status)
+{
+	const uint64_t by_default = 1UL << (SIGCHLD - 1) | 1UL << (SIGURG - 1) |
+				    1UL << (SIGWINCH - 1) |
+				    1UL << (SIGCONT - 1);
+	uint64_t ignored =
+		strtoull(status_field(status, "\nSigIgn:"), NULL, 16);
+	uint64_t caught = strtoull(status_field(status, "\nSigCgt:"), NULL, 16);
+
+	return ignored | (by_default & ~caught);
+}
+
 bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status)
 {
 	char status[4096];
@@ -150,6 +164,7 @@ bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status)
 				      10) != 0,
 		.blocked =
 			strtoull(status_field(status, "\nSigBlk:"), NULL, 16),
+		.ignored = ignored_signals(status),
 	};
 	return true;
 }

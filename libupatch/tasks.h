@@ -29,6 +29,7 @@ struct task_status {
 	/* under seccomp(2), in strict mode or with a filter */
 	bool has_seccomp;
 	uint64_t blocked; /* signals, bit 0: signal 1 */
+	uint64_t ignored; /* also those whose default is to be ignored */
 };
 /* Everything from one look; false: it is gone. */
 bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status);

@@ -224,20 +224,54 @@ static bool is_job_control(int signal)
 }
 
 /*
- * A signal came before the call that we interrupted was made again: now the
- * EINTR is the program's own.
+ * A signal that the process ignores is dropped when it is sent, but not if the
+ * thread is traced (sig_ignored, kernel/signal.c): then it interrupts the call
+ * and is dropped after this stop.
  */
-static void give_back_eintr(struct thread *thread)
+static bool is_ignored(pid_t tid, int signal)
+{
+	struct task_status status;
+
+	return tasks_status(tid, tid, &status) &&
+	       status.ignored >> (signal - 1) & 1;
+}
+
+static void make_call_again(struct thread *thread, struct arch_regs *regs)
+{
+	struct arch_regs again = *regs;
+
+	arch_make_call_again(&again);
+	if (arch_regs_write(thread->tid, &again))
+		return;
+	thread->interrupted = *regs;
+	thread->call_again = true;
+	*regs = again;
+}
+
+/*
+ * A signal that comes before the call that we interrupted was made again: now
+ * the EINTR is the program's own.  That of a signal that is ignored is ours.
+ */
+static void settle_eintr(struct thread *thread)
 {
 	struct arch_regs regs;
+	bool is_pending, is_eintr;
 
-	if (!thread->call_again)
-		return;
-	thread->call_again = false;
 	if (arch_regs_read(thread->tid, &regs))
 		return;
-	if (arch_call_is_pending(&regs, &thread->interrupted))
+	is_pending = thread->call_again &&
+		     arch_call_is_pending(&regs, &thread->interrupted);
+	is_eintr = arch_is_spurious_eintr(&regs);
+	thread->call_again = is_pending;
+	if (!is_pending && !is_eintr)
+		return;
+	if (is_ignored(thread->tid, thread->signal)) {
+		if (is_eintr)
+			make_call_again(thread, &regs);
+	} else if (is_pending) {
+		thread->call_again = false;
 		(void)!arch_regs_write(thread->tid, &thread->interrupted);
+	}
 }
 
 /* Without memory for it the child is left to a later command. */
@@ -280,7 +314,7 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 	} else if (event == 0) {
 		thread->event = THREAD_EVENT_SIGNAL;
 		thread->signal = signal;
-		give_back_eintr(thread);
+		settle_eintr(thread);
 	}
 	/* Any stop answers an interrupt (kernel/signal.c, ptrace_stop). */
 	if (thread->event != THREAD_EVENT_OTHER)
@@ -466,50 +500,50 @@ void tracer_release(struct tracer *tracer, struct thread *thread)
 }
 
 /*
- * What the kernel acts on.  During epoll_pwait it is the mask of the call,
- * while PTRACE_GETSIGMASK tells the one that is put back behind it.
+ * Those that interrupt nothing: ignored ones, and what the kernel has blocked.
+ * During epoll_pwait that is the mask of the call, while PTRACE_GETSIGMASK
+ * tells the one that is put back behind it.
  */
-static bool read_blocked(pid_t tid, uint64_t *ret_blocked)
+static bool read_idle_signals(pid_t tid, uint64_t *ret_idle)
 {
 	struct task_status status;
 
 	if (!tasks_status(tid, tid, &status))
 		return false;
-	*ret_blocked = status.blocked;
+	*ret_idle = status.blocked | status.ignored;
 	return true;
 }
 
-static bool has_unblocked(pid_t tid, uint32_t queue, uint64_t blocked)
+static bool has_other_than(pid_t tid, uint32_t queue, uint64_t idle)
 {
 	struct __ptrace_peeksiginfo_args args = { .flags = queue, .nr = 1 };
 	siginfo_t pending;
 
 	for (; ptrace(PTRACE_PEEKSIGINFO, tid, &args, &pending) > 0;
 	     args.off++) {
-		if (!(blocked >> (pending.si_signo - 1) & 1))
+		if (!(idle >> (pending.si_signo - 1) & 1))
 			return true;
 	}
 	return false;
 }
 
-/* Signals that wait because they are blocked interrupt nothing. */
 static bool has_pending_signal(pid_t tid)
 {
-	uint64_t blocked = 0;
+	uint64_t idle = 0;
 
 	/* Mostly none at all waits, and the file need not be read. */
-	if (!has_unblocked(tid, 0, blocked) &&
-	    !has_unblocked(tid, PTRACE_PEEKSIGINFO_SHARED, blocked))
+	if (!has_other_than(tid, 0, idle) &&
+	    !has_other_than(tid, PTRACE_PEEKSIGINFO_SHARED, idle))
 		return false;
-	if (!read_blocked(tid, &blocked))
+	if (!read_idle_signals(tid, &idle))
 		return false;
-	return has_unblocked(tid, 0, blocked) ||
-	       has_unblocked(tid, PTRACE_PEEKSIGINFO_SHARED, blocked);
+	return has_other_than(tid, 0, idle) ||
+	       has_other_than(tid, PTRACE_PEEKSIGINFO_SHARED, idle);
 }
 
 /*
  * The interrupted call is made again only if no signal waits: then the EINTR
- * is ours.  At a signal stop, it is the signal's.
+ * is ours.  At a signal stop, see settle_eintr.
  */
 int tracer_registers(struct thread *thread, struct arch_regs *ret_regs)
 {
@@ -520,14 +554,8 @@ int tracer_registers(struct thread *thread, struct arch_regs *ret_regs)
 		return ret;
 	thread->was_looked_at = true;
 	if (thread->event == THREAD_EVENT_INTERRUPT &&
-	    arch_is_spurious_eintr(&regs) && !has_pending_signal(thread->tid)) {
-		thread->interrupted = regs;
-		arch_make_call_again(&regs);
-		ret = arch_regs_write(thread->tid, &regs);
-		if (ret)
-			return ret;
-		thread->call_again = true;
-	}
+	    arch_is_spurious_eintr(&regs) && !has_pending_signal(thread->tid))
+		make_call_again(thread, &regs);
 	*ret_regs = regs;
 	return 0;
 }
