@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every blocking call ends as if nobody had stopped its thread, whether it is
+ * examined or borrowed; what the kernel does not allow is in docs/limits.md,
+ * call by call.  UPATCH_INTERRUPTIONS=100: that many operations for each call,
+ * in place of one; each stops the thread three times or more.
+ */
+#include "deadline.h"
+#include "paths.h"
+#include "upatchctl.h"
+#include "victim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#define LASTS_MS 2000
+/* Nothing is begun after this time, so that it takes effect in the call. */
+#define DISTURBED_MS 1700
+/* More than a sleeping thread beside it was late. */
+#define TOLERANCE_MS 300
+#define PRESET_COUNT 1
+/* In one of so many operations, the victim with the threads has its turn. */
+#define THREADS_TURN 4
+#define MAX_PAUSE_US 10000
+
+TestSuite(interrupted, .timeout = 3000);
+
+/* getrandom(2): is busy; nobody knows whether libc holds a lock there. */
+#define NEVER_BORROWED 1
+
+enum effect {
+	NONE,
+	AGAIN, /* the time-out begins again */
+	ERRNO, /* that, and another errno */
+	PART,  /* moves a part, or returns before its time */
+};
+
+static const char *const effect_texts[] = {
+	[AGAIN] = "begins again",
+	[ERRNO] = "`EALREADY`",
+	[PART] = "a part",
+};
+
+/* `documented`: the words in the first column of the table in limits.md. */
+static const struct row {
+	const char *name;
+	enum effect effect;
+	const char *documented;
+} rows[] = {
+	/* clang-format off */
+	{ "read", NONE, NULL },
+	{ "read_timed", AGAIN, "`read`" },
+	{ "readv_timed", AGAIN, "`readv`" },
+	{ "preadv2_timed", AGAIN, "`preadv2`" },
+	{ "inotify", NONE, NULL },
+	{ "recv", NONE, NULL },
+	{ "recv_timed", AGAIN, "`recv`" },
+	{ "recvmsg_timed", AGAIN, "`recvmsg`" },
+	{ "recvmmsg_timed", AGAIN, "`recvmmsg`" },
+	{ "recv_all", PART, "MSG_WAITALL" },
+	{ "write", NONE, NULL },
+	{ "write_timed", AGAIN, "`write`" },
+	{ "writev_timed", AGAIN, "`writev`" },
+	{ "send", NONE, NULL },
+	{ "send_timed", AGAIN, "`send`" },
+	{ "sendmsg_timed", AGAIN, "`sendmsg`" },
+	{ "write_big", PART, "`write`" },
+	{ "send_big", PART, "`send`" },
+	{ "accept", NONE, NULL },
+	{ "accept_timed", AGAIN, "`accept`" },
+	{ "connect", NONE, NULL },
+	{ "connect_timed", AGAIN, "`connect`" },
+	{ "connect_tcp_timed", ERRNO, "`connect`" },
+	{ "splice", NONE, NULL },
+	{ "splice_timed", AGAIN, "`splice`" },
+	{ "sendfile_timed", AGAIN, "`sendfile`" },
+	{ "getrandom", PART, "`getrandom`" },
+	{ "io_getevents", NONE, NULL },
+	{ "io_getevents_two", PART, "`io_getevents`" },
+	{ "io_getevents_timed", AGAIN, "`io_getevents`" },
+	{ "io_uring", NONE, NULL },
+	{ "io_uring_submit", PART, "`io_uring_enter`" },
+	{ "io_uring_timed", AGAIN, "`io_uring_enter`" },
+	{ "epoll", NONE, NULL },
+	{ "epoll_wait", AGAIN, "`epoll_wait`" },
+	{ "epoll_pwait", AGAIN, "`epoll_pwait`" },
+	{ "epoll_pwait2", AGAIN, "`epoll_pwait2`" },
+	{ "epoll_raw", AGAIN, "`epoll_wait`" },
+	{ "poll", NONE, NULL },
+	{ "ppoll", NONE, NULL },
+	{ "select", NONE, NULL },
+	{ "pselect", NONE, NULL },
+	{ "nanosleep", NONE, NULL },
+	{ "nanosleep_signal", NONE, NULL },
+	{ "clock_nanosleep", NONE, NULL },
+	{ "clock_nanosleep_abs", NONE, NULL },
+	{ "futex", NONE, NULL },
+	{ "futex_timed", NONE, NULL },
+	{ "sem_timedwait", NONE, NULL },
+	{ "pthread_cond_timedwait", NONE, NULL },
+	{ "sigtimedwait", AGAIN, "`sigtimedwait`" },
+	{ "sigwaitinfo", NONE, NULL },
+	{ "sigsuspend", NONE, NULL },
+	{ "pause", NONE, NULL },
+	{ "msgrcv", NONE, NULL },
+	{ "mq_timedreceive", NONE, NULL },
+	{ "semop", NONE, NULL },
+	{ "semtimedop", AGAIN, "`semtimedop`" },
+	{ "flock", NONE, NULL },
+	{ "fcntl", NONE, NULL },
+	{ "wait4", NONE, NULL },
+	/* clang-format on */
+};
+
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+/* One victim for each call of the main thread, and one with a thread each. */
+#define VICTIM_COUNT (ROW_COUNT + 1)
+#define IN_THREADS   ROW_COUNT
+
+struct subject {
+	struct victim victim;
+	size_t row_count;
+	const struct row *rows;
+	unsigned int count;    /* operations */
+	unsigned int borrowed; /* how often the main thread was */
+	bool is_applied;
+	/* of an undisturbed run */
+	char expected[ROW_COUNT][128];
+};
+
+static struct subject subjects[VICTIM_COUNT];
+/* Where it has been seen that the effect is there. */
+static bool was_seen[ROW_COUNT];
+
+static unsigned int wanted_count(void)
+{
+	const char *text = getenv("UPATCH_INTERRUPTIONS");
+
+	return text != NULL ? (unsigned int)strtoul(text, NULL, 10)
+			    : PRESET_COUNT;
+}
+
+static void start_all(void)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		subjects[i].rows = &rows[i];
+		subjects[i].row_count = 1;
+		VICTIM_START(&subjects[i].victim, "interrupted", "main",
+			     rows[i].name);
+	}
+	subjects[IN_THREADS].rows = rows;
+	subjects[IN_THREADS].row_count = ROW_COUNT;
+	VICTIM_START(&subjects[IN_THREADS].victim, "interrupted", "threads");
+}
+
+static void run_all(const char *how)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++)
+		victim_expect(&subjects[i].victim, "run", "running");
+	victim_expect(&subjects[IN_THREADS].victim, how, "running");
+}
+
+static const char *next_line(struct subject *subject)
+{
+	const char *line = child_read_line(&subject->victim.child, DEADLINE_MS);
+
+	if (line == NULL)
+		cr_fatal("%s: the call does not return",
+			 subject->row_count == 1 ? subject->rows[0].name
+						 : "threads");
+	return line;
+}
+
+/* All that has to be equal: up to the times. */
+static size_t equal_len(const char *line)
+{
+	const char *end = strstr(line, " early=");
+
+	if (end == NULL)
+		cr_fatal("the victim says '%s'", line);
+	return (size_t)(end - line);
+}
+
+static void note_expected(struct subject *subject)
+{
+	for (size_t i = 0; i < subject->row_count; i++) {
+		const char *line = next_line(subject);
+
+		if (strncmp(line, subject->rows[i].name,
+			    strlen(subject->rows[i].name)) != 0)
+			cr_fatal("'%s' in place of %s", line,
+				 subject->rows[i].name);
+		if (victim_number(line, "early") != 0)
+			cr_fatal("undisturbed: %s", line);
+		snprintf(subject->expected[i], sizeof(subject->expected[i]),
+			 "%.*s", (int)equal_len(line), line);
+	}
+	next_line(subject);
+}
+
+static bool is_as_expected(const struct row *row, const char *line,
+			   const char *expected)
+{
+	bool is_equal = strncmp(line, expected, strlen(expected)) == 0;
+	bool is_late = victim_number(line, "late_ms") >
+		       TOLERANCE_MS + victim_number(line, "lag_ms");
+	bool is_early = victim_number(line, "early") != 0;
+
+	switch (row->effect) {
+	case NONE:
+		return is_equal && !is_late && !is_early;
+	case AGAIN:
+		was_seen[row - rows] |= is_late;
+		return is_equal && !is_early;
+	case ERRNO:
+		was_seen[row - rows] |= !is_equal;
+		return !is_early;
+	case PART:
+		was_seen[row - rows] |= !is_equal || is_early;
+		return victim_number(line, "errno") == 0;
+	}
+	return false;
+}
+
+static void check_results(struct subject *subject, unsigned int *wrong)
+{
+	for (size_t i = 0; i < subject->row_count; i++) {
+		const char *line = next_line(subject);
+
+		if (is_as_expected(&subject->rows[i], line,
+				   subject->expected[i]))
+			continue;
+		(*wrong)++;
+		cr_log_error("%s, %u operations: '%s', undisturbed '%s'",
+			     subject->row_count == 1 ? "main thread" : "thread",
+			     subject->count, line, subject->expected[i]);
+	}
+	next_line(subject);
+}
+
+static void note_borrowed(struct subject *subject, const char *trace)
+{
+	const char *text = strstr(trace, "entered through thread ");
+
+	if (text == NULL)
+		cr_fatal("apply does not say whom it borrowed: %s", trace);
+	subject->borrowed += strtol(text + 23, NULL, 10) == subject->victim.pid;
+}
+
+static void operate(struct subject *subject)
+{
+	const char *target = subject->victim.target;
+	struct run run =
+		subject->is_applied
+			? UPATCHCTL("revert", "--verbose", target, "work")
+			: UPATCHCTL("apply", "--verbose", target,
+				    path_of_patch("work"));
+
+	if (run.exit_status != 0)
+		cr_fatal("%s: %s",
+			 subject->row_count == 1 ? subject->rows[0].name
+						 : "threads",
+			 run.err);
+	note_borrowed(subject, run.err);
+	run_free(&run);
+	subject->is_applied = !subject->is_applied;
+	subject->count++;
+}
+
+/* At random moments, first who has had the fewest. */
+static void disturb_all(int64_t until_ms)
+{
+	while (deadline_now_ms() < until_ms) {
+		size_t at = (size_t)random() % ROW_COUNT;
+
+		for (size_t i = 0; i < ROW_COUNT; i++) {
+			if (subjects[i].count < subjects[at].count)
+				at = i;
+		}
+		operate(&subjects[at]);
+		if (random() % THREADS_TURN == 0)
+			operate(&subjects[IN_THREADS]);
+		usleep((useconds_t)random() % MAX_PAUSE_US);
+	}
+}
+
+static bool is_enough(void)
+{
+	for (size_t i = 0; i < VICTIM_COUNT; i++) {
+		if (subjects[i].count < wanted_count())
+			return false;
+	}
+	return true;
+}
+
+/* --- docs/limits.md --------------------------------------------------------- */
+
+/* Does a line of a table have the call in its first column, and the effect? */
+static bool is_line_of(const char *line, const struct row *row)
+{
+	const char *second = line[0] == '|' ? strchr(line + 1, '|') : NULL;
+	const char *call = strstr(line, row->documented);
+
+	return second != NULL && call != NULL && call < second &&
+	       strstr(second, effect_texts[row->effect]) != NULL;
+}
+
+Test(interrupted, what_differs_is_documented)
+{
+	bool is_documented[ROW_COUNT] = { false };
+	FILE *file = fopen(LIMITS, "r");
+	char line[1024];
+
+	if (file == NULL)
+		cr_fatal("cannot open %s", LIMITS);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		for (size_t i = 0; i < ROW_COUNT; i++)
+			is_documented[i] |= rows[i].effect != NONE &&
+					    is_line_of(line, &rows[i]);
+	}
+	fclose(file);
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (is_documented[i] != (rows[i].effect != NONE))
+			cr_fatal("%s: no line in %s", rows[i].name, LIMITS);
+	}
+}
+
+/* --- Calls ------------------------------------------------------------------ */
+
+Test(interrupted, calls_end_as_if_nothing_had_been)
+{
+	unsigned int wrong = 0, rounds = 0, was_borrowed = 0;
+
+	require_ptrace();
+	start_all();
+	run_all("run");
+	for (size_t i = 0; i < VICTIM_COUNT; i++)
+		note_expected(&subjects[i]);
+	while (!is_enough() || rounds < 2) {
+		int64_t until_ms = deadline_now_ms() + DISTURBED_MS;
+
+		run_all(rounds % 2 == 0 ? "run" : "noise");
+		disturb_all(until_ms);
+		for (size_t i = 0; i < VICTIM_COUNT; i++)
+			check_results(&subjects[i], &wrong);
+		rounds++;
+	}
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (rows[i].effect != NONE && !was_seen[i])
+			cr_log_error("%s is better than the table says",
+				     rows[i].name);
+		wrong += rows[i].effect != NONE && !was_seen[i];
+		was_borrowed += subjects[i].borrowed != 0;
+	}
+	for (size_t i = 0; i < VICTIM_COUNT; i++) {
+		victim_check_undisturbed(&subjects[i].victim);
+		victim_stop(&subjects[i].victim);
+	}
+	cr_assert(was_borrowed >= ROW_COUNT - NEVER_BORROWED,
+		  "the main thread was borrowed in %u of %zu calls only",
+		  was_borrowed, ROW_COUNT);
+	cr_assert(wrong == 0, "%u results differ", wrong);
+}
