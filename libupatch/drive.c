@@ -380,6 +380,8 @@ static int run_traced(struct tracer *tracer, void *user,
 	channel->meanwhile = serve_tracees;
 	channel->user = tracer;
 	ret = drive_traced(tracer, driver, err);
+	/* A child that was forked before the end may not be noted yet. */
+	tracer_serve(tracer, 0);
 	channel->meanwhile = NULL;
 	driver->operation->children = tracer->children;
 	driver->operation->child_count = tracer->child_count;

@@ -26,7 +26,6 @@ static struct {
 static void *agent_main(void *unused)
 {
 	(void)unused;
-	state_init();
 	upatch_runtime_state.agent_stack.start = rt_addr(agent.stack);
 	upatch_runtime_state.agent_stack.end =
 		rt_addr(agent.stack) + AGENT_STACK_LEN;
@@ -91,6 +90,8 @@ static int start_agent(void)
 	int fds[2];
 	int ret;
 
+	/* A child can be forked before the agent runs: it needs the state. */
+	state_init();
 	forget_agent_of_parent();
 	if (agent.joinable && pthread_tryjoin_np(agent.thread, NULL))
 		return -EBUSY;
