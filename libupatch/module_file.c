@@ -19,9 +19,8 @@ struct origin {
 	int root_fd;
 };
 
-/* The mapping with the ELF header, else any of the file; NULL: no file. */
-static const struct map *find_file_map(const struct module *module,
-				       const struct maps *maps)
+const struct map *module_file_map(const struct module *module,
+				  const struct maps *maps)
 {
 	const struct map *map = maps_find(maps, module->phdr);
 
@@ -125,7 +124,7 @@ static bool find_file(const struct origin *origin, struct elf_file *ret_file)
 bool module_file_open(const struct module *module, const struct maps *maps,
 		      const struct memory *memory, struct module_file *ret_file)
 {
-	struct origin origin = { module, memory, find_file_map(module, maps),
+	struct origin origin = { module, memory, module_file_map(module, maps),
 				 -1 };
 	struct module_file file = { 0 };
 	char root[64];

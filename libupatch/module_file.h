@@ -17,6 +17,10 @@ struct module_file {
 	int root_fd;
 };
 
+/* The mapping with the ELF header, else any of the file; NULL: no file. */
+const struct map *module_file_map(const struct module *module,
+				  const struct maps *maps);
+
 /*
  * Finds the file wherever it is now, deleted ones included where that is
  * permitted, and takes nothing that merely lies at its path today: the build

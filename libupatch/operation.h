@@ -16,6 +16,11 @@ struct upatch_target {
 	struct process process;
 };
 
+/* The public handle. */
+struct upatch_cache {
+	struct file_cache files;
+};
+
 struct operation {
 	struct process *process;
 	struct upatch_options options;

@@ -231,8 +231,9 @@ int process_symbols(struct process *process, const struct module *module,
 	int ret;
 
 	if (!process->tables[index]) {
-		ret = symbols_open(module, &process->maps, &process->memory,
-				   &process->tables[index], err);
+		ret = file_cache_symbols(process->cache, module, &process->maps,
+					 &process->memory,
+					 &process->tables[index], err);
 		if (ret)
 			return ret;
 	}

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "fate.h"
+#include "file_cache.h"
 #include "maps.h"
 #include "memory.h"
 #include "modules.h"
@@ -21,6 +22,8 @@ struct process {
 	char *exe;
 	struct maps maps;
 	struct modules modules;
+	/* of the caller, for many processes; or NULL */
+	struct file_cache *cache;
 	/* beside modules.modules; opened when first asked for */
 	struct symbol_table **tables;
 	struct unwinder *unwinder;

@@ -7,30 +7,46 @@
 
 #include "symbol_view.h"
 
-struct symbol_table *symbols_new(const char *name, upatch_addr_t bias)
+struct symbol_table *symbols_new_shared(const char *name, upatch_addr_t bias,
+					struct symbol_index *index)
 {
 	struct symbol_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
 	table->bias = bias;
+	table->index = index;
+	table->is_shared = true;
 	table->name = strdup(name);
-	table->index = malloc(sizeof(*table->index));
-	if (table->index)
-		symbol_index_init(table->index);
-	if (table->name && table->index)
+	if (table->name)
 		return table;
 	symbols_close(table);
 	return NULL;
+}
+
+struct symbol_table *symbols_new(const char *name, upatch_addr_t bias)
+{
+	struct symbol_index *index = malloc(sizeof(*index));
+	struct symbol_table *table =
+		index ? symbols_new_shared(name, bias, index) : NULL;
+
+	if (!table) {
+		free(index);
+		return NULL;
+	}
+	symbol_index_init(index);
+	table->is_shared = false;
+	return table;
 }
 
 void symbols_close(struct symbol_table *table)
 {
 	if (!table)
 		return;
-	if (table->index)
+	if (!table->is_shared) {
 		symbol_index_fini(table->index);
-	free(table->index);
+		free(table->index);
+	}
 	free(table->name);
 	free(table);
 }

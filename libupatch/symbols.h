@@ -32,6 +32,10 @@ struct symbol_table {
 	/* for messages */
 	char *name;
 	enum symbol_origin origin;
+	/* the index belongs to somebody else (file_cache.c) */
+	bool is_shared;
+	/* nothing had to be read from the memory of a process */
+	bool is_from_file;
 };
 
 struct symbol {
@@ -51,6 +55,9 @@ enum symbol_wanted {
 	SYMBOL_WANTED_FUNC,
 	SYMBOL_WANTED_ANY
 };
+
+/* What a module is called in messages. */
+const char *symbols_module_name(const struct module *module);
 
 /*
  * Reads the symbols of a module: static ones too where its file, what was

@@ -21,6 +21,7 @@ static bool read_module(const struct module *module, const struct maps *maps,
 	struct module_file file;
 	bool done = true;
 
+	table->is_from_file = true;
 	if (module_file_open(module, maps, memory, &file)) {
 		done = symbol_file_read(&file.file, file.root_fd, file.path,
 					table->index, &table->origin);
@@ -28,18 +29,24 @@ static bool read_module(const struct module *module, const struct maps *maps,
 	}
 	if (done && table->index->count == 0) {
 		symbol_index_fini(table->index);
+		table->is_from_file = false;
 		table->origin = SYMBOL_ORIGIN_DYNAMIC;
 		done = symbol_memory_read(memory, module, table->index);
 	}
 	return done && symbol_index_finish(table->index);
 }
 
+const char *symbols_module_name(const struct module *module)
+{
+	return module->soname && !module->is_main ? module->soname
+						  : module->path;
+}
+
 int symbols_open(const struct module *module, const struct maps *maps,
 		 const struct memory *memory, struct symbol_table **ret_table,
 		 struct upatch_error *err)
 {
-	const char *name = module->soname && !module->is_main ? module->soname
-							      : module->path;
+	const char *name = symbols_module_name(module);
 	struct symbol_table *table = symbols_new(name, module->bias);
 
 	if (!table || !read_module(module, maps, memory, table)) {

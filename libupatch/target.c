@@ -4,8 +4,35 @@
 
 #include "operation.h"
 
+int upatch_cache_open(struct upatch_cache **ret_cache, struct upatch_error *err)
+{
+	struct upatch_cache *cache = calloc(1, sizeof(*cache));
+
+	if (!cache)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	file_cache_init(&cache->files);
+	*ret_cache = cache;
+	return 0;
+}
+
+void upatch_cache_close(struct upatch_cache *cache)
+{
+	if (!cache)
+		return;
+	file_cache_fini(&cache->files);
+	free(cache);
+}
+
 int upatch_target_open(pid_t pid, struct upatch_target **ret_target,
 		       struct upatch_error *err)
+{
+	return upatch_target_open_cached(pid, NULL, ret_target, err);
+}
+
+int upatch_target_open_cached(pid_t pid, struct upatch_cache *cache,
+			      struct upatch_target **ret_target,
+			      struct upatch_error *err)
 {
 	struct upatch_target *target = calloc(1, sizeof(*target));
 	int ret;
@@ -18,6 +45,8 @@ int upatch_target_open(pid_t pid, struct upatch_target **ret_target,
 		free(target);
 		return ret;
 	}
+	if (cache)
+		target->process.cache = &cache->files;
 	*ret_target = target;
 	return 0;
 }

@@ -100,6 +100,45 @@ UPATCH_API pid_t upatch_target_pid(const struct upatch_target *target);
 /* The path of its executable as the target saw it; lives with the target. */
 UPATCH_API const char *upatch_target_exe(const struct upatch_target *target);
 
+/* --- Many processes --------------------------------------------------- */
+
+/* A process, told from a later one with its pid and from what it execs. */
+struct upatch_process {
+	pid_t pid;
+	/* field starttime of /proc/PID/stat, in clock ticks since boot */
+	uint64_t started;
+	/* another one after execve(2); 0: not ours to see */
+	uint64_t image;
+};
+
+/*
+ * The processes that a selector means at this moment: "exe:PATH",
+ * "comm:NAME", "lib:SONAME", "cgroup:PATH" or "unit:NAME.service"; never the
+ * calling one, kernel threads and zombies.  Those that the caller may not look
+ * at are left out where one has to.  *ret_processes is released with free(3);
+ * it can be NULL where there are none.
+ */
+UPATCH_API UPATCH_MUST_CHECK int
+upatch_select(const char *selector, struct upatch_process **ret_processes,
+	      size_t *ret_count, struct upatch_error *err);
+
+/*
+ * What was read from files, such as symbols, kept for other processes that use
+ * them.  Can be used by several threads at a time.  Targets that were opened
+ * with it are closed first.
+ */
+struct upatch_cache;
+
+UPATCH_API UPATCH_MUST_CHECK int
+upatch_cache_open(struct upatch_cache **ret_cache, struct upatch_error *err);
+/* NULL is allowed. */
+UPATCH_API void upatch_cache_close(struct upatch_cache *cache);
+/* As upatch_target_open; `cache` may be NULL. */
+UPATCH_API UPATCH_MUST_CHECK int
+upatch_target_open_cached(pid_t pid, struct upatch_cache *cache,
+			  struct upatch_target **ret_target,
+			  struct upatch_error *err);
+
 /* --- Patch files ------------------------------------------------------ */
 
 /* A patch file, read and verified.  Immutable. */

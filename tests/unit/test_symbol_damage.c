@@ -208,8 +208,10 @@ Test(symbol_damage, tables_made_at_random_do_no_harm)
 		struct symbol_source_table source = { symbols, COUNT, strings,
 						      LEN, NULL };
 		struct symbol_index index;
-		struct symbol_table table = { &index, 0x1000, "made up",
-					      SYMBOL_ORIGIN_FULL };
+		struct symbol_table table = { .index = &index,
+					      .bias = 0x1000,
+					      .name = "made up",
+					      .origin = SYMBOL_ORIGIN_FULL };
 
 		for (size_t i = 0; i < LEN; i++)
 			strings[i] = "abf.cold@\0\0.part0"[random() % 17];
@@ -254,8 +256,10 @@ Test(symbol_damage, memory_overwritten_at_random_does_no_harm)
 	module.text_count = 0;
 	for (int round = 0; round < ROUNDS; round++) {
 		struct symbol_index index;
-		struct symbol_table table = { &index, module.bias, "vdso",
-					      SYMBOL_ORIGIN_DYNAMIC };
+		struct symbol_table table = { .index = &index,
+					      .bias = module.bias,
+					      .name = "vdso",
+					      .origin = SYMBOL_ORIGIN_DYNAMIC };
 
 		memcpy(content.bytes, (void *)vdso->start, content.len);
 		damage(&content);
