@@ -13,11 +13,6 @@ Test(operand, what_is_no_process_id_is_a_usage_error)
 		const char *operand;
 		const char *reason;
 	} cases[] = {
-		{ "exe:/bin/cat", "selectors are not supported" },
-		{ "comm:cat", "selectors are not supported" },
-		{ "lib:libz.so.1", "selectors are not supported" },
-		{ "cgroup:/a", "selectors are not supported" },
-		{ "unit:nginx.service", "selectors are not supported" },
 		{ "nginx", "is not a process id" },
 		{ "-1", "is not a process id" },
 		{ "1x", "is not a process id" },
@@ -46,6 +41,9 @@ Test(operand, files_are_told_from_processes)
 {
 	cr_assert(operand_is_target("4711"));
 	cr_assert(operand_is_target("exe:/bin/cat"));
+	cr_assert(operand_is_selector("unit:nginx.service"));
+	cr_assert(not(operand_is_selector("4711")));
+	cr_assert(not(operand_is_selector("./exe:a")));
 	cr_assert(not(operand_is_target("./4711")));
 	cr_assert(not(operand_is_target("/usr/sbin/nginx")));
 	cr_assert(not(operand_is_target("nginx")));

@@ -2,8 +2,11 @@
 /* upatchctl apply: load a patch into a process and switch it over. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
+#include "fleet_operation.h"
+#include "operand.h"
 #include "operation.h"
 #include "report_text.h"
 
@@ -65,6 +68,69 @@ static int apply_file(struct operation *operation,
 	return report_outcome(report, &outcome, err);
 }
 
+/* --- Many processes --------------------------------------------------- */
+
+static int apply_subject(struct upatch_target *target, const void *subject,
+			 const struct upatch_options *options,
+			 struct upatch_result *ret_result,
+			 struct upatch_error *err)
+{
+	int code = upatch_apply(target, subject, options, ret_result, err);
+
+	if (code == UPATCH_ERROR_BUSY)
+		code = fleet_operation_carry_on(
+			target, upatch_patch_file_info(subject)->name,
+			UPATCH_PATCHING, options, ret_result, err);
+	return code;
+}
+
+/* Forked by one that was patched, or left from an earlier command. */
+static bool has_patch(struct upatch_target *target, void *user)
+{
+	const struct fleet_operation *operation = user;
+	const struct upatch_info *info =
+		upatch_patch_file_info(operation->subject);
+	struct upatch_status *status;
+	bool found = false;
+	size_t i;
+
+	if (upatch_status(target, &status, NULL) != 0)
+		return false;
+	for (i = 0; i < status->patch_count && !found; i++) {
+		const struct upatch_status_patch *patch = &status->patches[i];
+
+		found = patch->state == UPATCH_PATCH_ENABLED &&
+			strcmp(patch->name, info->name) == 0 &&
+			strcmp(patch->file, info->path) == 0;
+	}
+	upatch_status_free(status);
+	return found;
+}
+
+static int apply_many(const struct arguments *arguments,
+		      const struct report *report, struct upatch_error *err)
+{
+	struct fleet_operation operation = {
+		.verb = "apply",
+		.done = "applied",
+		.operate = apply_subject,
+		.unchanged_code = UPATCH_ERROR_CONFLICT,
+		.is_unchanged = has_patch,
+	};
+	struct upatch_patch_file *file;
+	int code = upatch_patch_file_open(arguments->operands[1], &file, err);
+
+	if (code != 0)
+		return code;
+	operation.patch = upatch_patch_file_info(file)->name;
+	operation.subject = file;
+	code = fleet_operation_run(&operation, arguments, report, err);
+	upatch_patch_file_close(file);
+	return code;
+}
+
+/* --- The command ------------------------------------------------------ */
+
 static int apply_run(const struct arguments *arguments,
 		     const struct report *report, struct upatch_error *err)
 {
@@ -72,6 +138,8 @@ static int apply_run(const struct arguments *arguments,
 	struct operation operation;
 	int code;
 
+	if (operand_is_selector(arguments->operands[0]))
+		return apply_many(arguments, report, err);
 	code = operation_init(&operation, arguments, err);
 	if (code != 0)
 		return code;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* upatchctl check: would a patch apply? */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "command.h"
 #include "failure.h"
+#include "fleet_report.h"
 #include "operand.h"
 #include "target.h"
 
@@ -87,6 +89,19 @@ static int check_trust(struct verdict *verdict,
 }
 
 /* At most one of `target` and `elf_path` is not NULL. */
+static int inspect(const struct upatch_patch_file *file,
+		   struct upatch_target *target, const char *elf_path,
+		   const struct arguments *arguments, struct verdict *verdict,
+		   struct upatch_error *err)
+{
+	int code = upatch_check(file, target, elf_path, &verdict->found, err);
+
+	if (code != 0)
+		return code;
+	verdict->check = *verdict->found;
+	return check_trust(verdict, file, target, arguments, err);
+}
+
 static int check_file(const struct arguments *arguments,
 		      struct upatch_target *target, const char *elf_path,
 		      struct verdict *verdict, struct upatch_error *err)
@@ -97,14 +112,112 @@ static int check_file(const struct arguments *arguments,
 	code = upatch_patch_file_open(arguments->operands[0], &file, err);
 	if (code != 0)
 		return code;
-	code = upatch_check(file, target, elf_path, &verdict->found, err);
-	if (code == 0) {
-		verdict->check = *verdict->found;
-		code = check_trust(verdict, file, target, arguments, err);
-	}
+	code = inspect(file, target, elf_path, arguments, verdict, err);
 	upatch_patch_file_close(file);
 	return code;
 }
+
+/* --- Many processes --------------------------------------------------- */
+
+/* The message has room for the first ones. */
+static int name_problems(const struct upatch_check *check,
+			 struct upatch_error *err)
+{
+	char text[UPATCH_ERROR_MESSAGE_SIZE] = "";
+	size_t len = 0;
+	size_t i;
+
+	if (check->problem_count == 0)
+		return 0;
+	for (i = 0; i < check->problem_count && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
+					i > 0 ? "; " : "", check->problems[i]);
+	return failure_set(err, check->problem_codes[0], 0, "%s", text);
+}
+
+struct many {
+	const struct upatch_patch_file *file;
+	const struct arguments *arguments;
+};
+
+static void free_verdict(void *product)
+{
+	verdict_free(product);
+	free(product);
+}
+
+static int look(struct upatch_target *target,
+		const struct upatch_options *options, void *user,
+		void **ret_product, struct upatch_error *err)
+{
+	const struct many *many = user;
+	struct verdict *verdict = calloc(1, sizeof(*verdict));
+	int code;
+
+	(void)options;
+	if (!verdict)
+		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				   "out of memory");
+	code = inspect(many->file, target, NULL, many->arguments, verdict, err);
+	if (code != 0) {
+		free_verdict(verdict);
+		return code;
+	}
+	*ret_product = verdict;
+	return name_problems(&verdict->check, err);
+}
+
+static json_t *json_of_product(const struct fleet_member *member,
+			       const struct fleet_words *words)
+{
+	const struct verdict *verdict = member->product;
+
+	(void)words;
+	return fleet_json_with_pid(json_of_check(&verdict->check), member);
+}
+
+static int check_fleet(const struct upatch_patch_file *file,
+		       const struct arguments *arguments,
+		       const struct report *report, struct upatch_error *err)
+{
+	const struct fleet_words words = {
+		.done = "would apply",
+		.patch = upatch_patch_file_info(file)->name,
+		.json_of_product = json_of_product,
+	};
+	struct many many = { .file = file, .arguments = arguments };
+	const struct fleet_work work = {
+		.run = look,
+		.free_product = free_verdict,
+		.user = &many,
+		.is_once = true,
+	};
+	struct fleet fleet;
+	int code = fleet_run(&fleet, arguments->operands[1], &work, arguments,
+			     err);
+
+	if (code == 0)
+		code = fleet_report(report, &fleet, &words, err);
+	if (code == 0)
+		code = fleet_judge(&fleet, "apply the patch", err);
+	fleet_free(&fleet);
+	return code;
+}
+
+static int check_many(const struct arguments *arguments,
+		      const struct report *report, struct upatch_error *err)
+{
+	struct upatch_patch_file *file;
+	int code = upatch_patch_file_open(arguments->operands[0], &file, err);
+
+	if (code == 0) {
+		code = check_fleet(file, arguments, report, err);
+		upatch_patch_file_close(file);
+	}
+	return code;
+}
+
+/* --- The command ------------------------------------------------------ */
 
 static int check_run(const struct arguments *arguments,
 		     const struct report *report, struct upatch_error *err)
@@ -116,6 +229,8 @@ static int check_run(const struct arguments *arguments,
 	struct verdict verdict = { 0 };
 	int code = 0;
 
+	if (is_target && operand_is_selector(against))
+		return check_many(arguments, report, err);
 	if (is_target)
 		code = target_open(against, &target, err);
 	if (code == 0)

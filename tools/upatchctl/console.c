@@ -74,14 +74,9 @@ static char *compose_progress(const struct upatch_progress *progress)
 	return line;
 }
 
-void console_progress(const struct upatch_progress *progress, void *user)
+/* Takes over `line`, which may be NULL. */
+static void show_line(struct console *console, char *line)
 {
-	struct console *console = user;
-	char *line;
-
-	if (!console->shows_progress || !is_writable())
-		return;
-	line = compose_progress(progress);
 	if (!line)
 		return;
 	if (!console->shown || strcmp(console->shown, line) != 0) {
@@ -90,6 +85,27 @@ void console_progress(const struct upatch_progress *progress, void *user)
 	}
 	free(console->shown);
 	console->shown = line;
+}
+
+void console_progress(const struct upatch_progress *progress, void *user)
+{
+	struct console *console = user;
+
+	if (console->shows_progress && is_writable())
+		show_line(console, compose_progress(progress));
+}
+
+void console_count(struct console *console, const char *done, size_t count,
+		   size_t total)
+{
+	char line[64];
+
+	if (!console->shows_progress || !is_writable())
+		return;
+	snprintf(line, sizeof(line), "%s: %zu of %zu processes", done, count,
+		 total);
+	line[min_size(strlen(line), terminal_width() - 1)] = '\0';
+	show_line(console, strdup(line));
 }
 
 static void write_kept(struct console *console)
@@ -117,21 +133,35 @@ static void keep(struct console *console, const char *text, size_t len)
 	console->kept_len += len;
 }
 
-void console_trace(const char *line, void *user)
+static void trace_line(struct console *console, const char *prefix,
+		       const char *line)
 {
-	struct console *console = user;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out)
 		return;
+	fputs(prefix, out);
 	printable_put(out, line);
 	fputc('\n', out);
 	if (fclose(out) == 0)
 		keep(console, text, len);
 	free(text);
 	write_kept(console);
+}
+
+void console_trace(const char *line, void *user)
+{
+	trace_line(user, "", line);
+}
+
+void console_trace_process(const char *line, pid_t pid, struct console *console)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "process %d: ", (int)pid);
+	trace_line(console, prefix, line);
 }
 
 void console_fini(struct console *console)

@@ -31,4 +31,10 @@ void console_fini(struct console *console);
 void console_progress(const struct upatch_progress *progress, void *user);
 void console_trace(const char *line, void *user);
 
+/* The same with many processes at work; the caller has them take turns. */
+void console_trace_process(const char *line, pid_t pid,
+			   struct console *console);
+void console_count(struct console *console, const char *done, size_t count,
+		   size_t total);
+
 #endif

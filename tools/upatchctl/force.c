@@ -6,7 +6,14 @@
 static int force_run(const struct arguments *arguments,
 		     const struct report *report, struct upatch_error *err)
 {
-	return operation_run(upatch_force, "forced", arguments, report, err);
+	static const struct operation_kind kind = {
+		.drive = upatch_force,
+		.verb = "force a transition",
+		.done = "forced",
+		.needs_one = true,
+	};
+
+	return operation_run(&kind, arguments, report, err);
 }
 
 const struct command force_command = {

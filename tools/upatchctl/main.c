@@ -52,7 +52,8 @@ static int run_command(const struct command *command, int argc, char **argv,
 	}
 	if (code == 0)
 		code = command->run(&arguments, &report, err);
-	if (code != 0 && command->changes_target)
+	/* What became of each of many processes has been told already. */
+	if (code != 0 && command->changes_target && ftell(out) == 0)
 		report_failure(&report, err);
 	return code;
 }

@@ -13,7 +13,7 @@ static const char *const selector_kinds[] = {
 	"exe:", "comm:", "lib:", "cgroup:", "unit:",
 };
 
-static bool is_selector(const char *operand)
+bool operand_is_selector(const char *operand)
 {
 	const char *kind;
 	size_t i;
@@ -34,7 +34,7 @@ static bool is_number(const char *operand)
 
 bool operand_is_target(const char *operand)
 {
-	return is_number(operand) || is_selector(operand);
+	return is_number(operand) || operand_is_selector(operand);
 }
 
 int operand_parse_pid(const char *operand, pid_t *ret_pid,
@@ -42,11 +42,6 @@ int operand_parse_pid(const char *operand, pid_t *ret_pid,
 {
 	unsigned long pid;
 
-	if (is_selector(operand))
-		return failure_set(
-			err, UPATCH_ERROR_ARGUMENT, 0,
-			"selectors are not supported in this version: '%s'",
-			operand);
 	if (!is_number(operand))
 		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				   "'%s' is not a process id", operand);

@@ -7,6 +7,8 @@
 
 #include <upatch/upatch.h>
 
+/* exe:PATH and the like: all processes of which this is true. */
+bool operand_is_selector(const char *operand);
 /* Can only be meant as a process: a number, or a selector such as exe:PATH. */
 bool operand_is_target(const char *operand);
 

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "failure.h"
+#include "fleet_operation.h"
 #include "interrupt.h"
+#include "operand.h"
 #include "target.h"
 
 static void set_options(struct operation *operation,
@@ -47,9 +50,45 @@ void operation_fini(struct operation *operation)
 	upatch_target_close(operation->target);
 }
 
-int operation_run(operation_on_transition drive, const char *done,
-		  const struct arguments *arguments,
-		  const struct report *report, struct upatch_error *err)
+/* A process without a transition has nothing to be driven. */
+static int drive_one_of_many(struct upatch_target *target, const void *subject,
+			     const struct upatch_options *options,
+			     struct upatch_result *ret_result,
+			     struct upatch_error *err)
+{
+	const struct operation_kind *kind = subject;
+	struct upatch_result result = { 0 };
+	int code = kind->drive(target, options, &result, err);
+
+	if (code == 0 && result.patch[0] == '\0')
+		return failure_set(err, UPATCH_ERROR_NO_TRANSITION, 0,
+				   "no transition is running in process %d",
+				   (int)upatch_target_pid(target));
+	if (code == 0 && ret_result)
+		*ret_result = result;
+	return code;
+}
+
+static int run_many(const struct operation_kind *kind,
+		    const struct arguments *arguments,
+		    const struct report *report, struct upatch_error *err)
+{
+	const struct fleet_operation operation = {
+		.verb = kind->verb,
+		.done = kind->done,
+		.operate = drive_one_of_many,
+		.subject = kind,
+		.unchanged_code = UPATCH_ERROR_NO_TRANSITION,
+		.missing = kind->needs_one ? "a running transition" : NULL,
+		.is_once = kind->is_once,
+	};
+
+	return fleet_operation_run(&operation, arguments, report, err);
+}
+
+static int run_one(const struct operation_kind *kind,
+		   const struct arguments *arguments,
+		   const struct report *report, struct upatch_error *err)
 {
 	struct operation operation;
 	struct report_outcome outcome;
@@ -58,11 +97,11 @@ int operation_run(operation_on_transition drive, const char *done,
 	code = operation_init(&operation, arguments, err);
 	if (code != 0)
 		return code;
-	code = drive(operation.target, &operation.options, &operation.result,
-		     err);
+	code = kind->drive(operation.target, &operation.options,
+			   &operation.result, err);
 	if (code == 0) {
 		outcome = (struct report_outcome){
-			.done = done,
+			.done = kind->done,
 			.pid = upatch_target_pid(operation.target),
 			.patch = operation.result.patch,
 			.result = &operation.result,
@@ -71,4 +110,13 @@ int operation_run(operation_on_transition drive, const char *done,
 	}
 	operation_fini(&operation);
 	return code;
+}
+
+int operation_run(const struct operation_kind *kind,
+		  const struct arguments *arguments,
+		  const struct report *report, struct upatch_error *err)
+{
+	if (operand_is_selector(arguments->operands[0]))
+		return run_many(kind, arguments, report, err);
+	return run_one(kind, arguments, report, err);
 }

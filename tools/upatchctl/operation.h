@@ -28,9 +28,18 @@ typedef int (*operation_on_transition)(struct upatch_target *target,
 				       struct upatch_result *ret_result,
 				       struct upatch_error *err);
 
-/* The whole of such a command; `done` as in struct report_outcome. */
-UPATCH_MUST_CHECK int operation_run(operation_on_transition drive,
-				    const char *done,
+struct operation_kind {
+	operation_on_transition drive;
+	const char *verb; /* "finish" */
+	const char *done; /* as in struct report_outcome */
+	/* of many processes one at least has to have a transition */
+	bool needs_one;
+	/* those that begin meanwhile are left alone */
+	bool is_once;
+};
+
+/* The whole of such a command, for one process or many. */
+UPATCH_MUST_CHECK int operation_run(const struct operation_kind *kind,
 				    const struct arguments *arguments,
 				    const struct report *report,
 				    struct upatch_error *err);

@@ -6,11 +6,19 @@
 static int reverse_run(const struct arguments *arguments,
 		       const struct report *report, struct upatch_error *err)
 {
+	static const struct operation_kind kind = {
+		.drive = upatch_reverse,
+		.verb = "reverse a transition",
+		.done = "reversed",
+		.needs_one = true,
+		/* A child that is forked has been turned around with its parent. */
+		.is_once = true,
+	};
 	struct arguments leaving = *arguments;
 
 	/* Reversing a reversal would bring back what is not wanted. */
 	leaving.on_timeout = UPATCH_ON_TIMEOUT_LEAVE;
-	return operation_run(upatch_reverse, "reversed", &leaving, report, err);
+	return operation_run(&kind, &leaving, report, err);
 }
 
 const struct command reverse_command = {

@@ -1,7 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /* upatchctl revert: take a patch back. */
 #include "command.h"
+#include "fleet_operation.h"
+#include "operand.h"
 #include "operation.h"
+
+static int revert_subject(struct upatch_target *target, const void *subject,
+			  const struct upatch_options *options,
+			  struct upatch_result *ret_result,
+			  struct upatch_error *err)
+{
+	int code = upatch_revert(target, subject, options, ret_result, err);
+
+	if (code == UPATCH_ERROR_BUSY)
+		code = fleet_operation_carry_on(target, subject,
+						UPATCH_UNPATCHING, options,
+						ret_result, err);
+	return code;
+}
+
+static int revert_many(const struct arguments *arguments,
+		       const struct report *report, struct upatch_error *err)
+{
+	const struct fleet_operation operation = {
+		.verb = "revert",
+		.done = "reverted",
+		.patch = arguments->operands[1],
+		.operate = revert_subject,
+		.subject = arguments->operands[1],
+		.unchanged_code = UPATCH_ERROR_NO_PATCH,
+		.missing = "that patch",
+	};
+
+	return fleet_operation_run(&operation, arguments, report, err);
+}
 
 static int revert_run(const struct arguments *arguments,
 		      const struct report *report, struct upatch_error *err)
@@ -11,6 +43,8 @@ static int revert_run(const struct arguments *arguments,
 	struct operation operation;
 	int code;
 
+	if (operand_is_selector(arguments->operands[0]))
+		return revert_many(arguments, report, err);
 	code = operation_init(&operation, arguments, err);
 	if (code != 0)
 		return code;

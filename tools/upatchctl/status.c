@@ -4,7 +4,11 @@
 
 #include "command.h"
 #include "failure.h"
+#include "fleet_report.h"
+#include "operand.h"
+#include "printable.h"
 #include "process_list.h"
+#include "report_text.h"
 #include "target.h"
 
 /* Sees of `status` only the patch `name`; *ret_view lives with `status`. */
@@ -64,11 +68,104 @@ static int show_all(const struct report *report, struct upatch_error *err)
 	return code != 0 ? code : reported;
 }
 
+/* --- Many processes --------------------------------------------------- */
+
+struct many {
+	const char *name; /* of the patch that is asked for, or NULL */
+};
+
+static int look(struct upatch_target *target,
+		const struct upatch_options *options, void *user,
+		void **ret_product, struct upatch_error *err)
+{
+	const struct many *many = user;
+	struct upatch_status *status;
+	struct upatch_status view;
+	int code = upatch_status(target, &status, err);
+
+	(void)options;
+	if (code == 0 && many->name) {
+		code = select_patch(status, many->name, &view, err);
+		if (code != 0)
+			upatch_status_free(status);
+	}
+	if (code == 0)
+		*ret_product = status;
+	return code;
+}
+
+static void free_status(void *product)
+{
+	upatch_status_free(product);
+}
+
+static json_t *json_of_product(const struct fleet_member *member,
+			       const struct fleet_words *words)
+{
+	struct upatch_status view;
+
+	if (!words->patch ||
+	    select_patch(member->product, words->patch, &view, NULL) != 0)
+		return json_of_status(member->product);
+	return json_of_status(&view);
+}
+
+static void text_of_product(FILE *out, const struct fleet_member *member,
+			    const struct fleet_words *words)
+{
+	const struct upatch_status *status = member->product;
+	struct upatch_status view;
+
+	if (words->patch &&
+	    select_patch(status, words->patch, &view, NULL) == 0)
+		status = &view;
+	if (status->patch_count > 0 || status->transition) {
+		text_put_status(out, status);
+		return;
+	}
+	fprintf(out, "process %d, ", (int)status->pid);
+	printable_put(out, status->exe ? status->exe : "unknown executable");
+	fputs(": no patches\n", out);
+}
+
+static int show_many(const struct arguments *arguments,
+		     const struct report *report, struct upatch_error *err)
+{
+	struct many many = { .name = arguments->operands[1] };
+	const struct fleet_words words = {
+		.patch = many.name,
+		.json_of_product = json_of_product,
+		.text_of_product = text_of_product,
+		.is_list = true,
+		.is_silent_unless_done = true,
+	};
+	const struct fleet_work work = {
+		.run = look,
+		.unchanged_code = UPATCH_ERROR_NO_PATCH,
+		.free_product = free_status,
+		.user = &many,
+		.missing = many.name ? "that patch" : NULL,
+		.is_once = true,
+	};
+	struct fleet fleet;
+	int code = fleet_run(&fleet, arguments->operands[0], &work, arguments,
+			     err);
+
+	if (code == 0)
+		code = fleet_report(report, &fleet, &words, err);
+	if (code == 0)
+		code = fleet_judge(&fleet, "show the status", err);
+	fleet_free(&fleet);
+	return code;
+}
+
 static int status_run(const struct arguments *arguments,
 		      const struct report *report, struct upatch_error *err)
 {
 	if (arguments->operand_count == 0)
 		return show_all(report, err);
+	if (operand_is_selector(arguments->operands[0]))
+		return show_many(arguments, report, err);
 	return show_one(arguments->operands[0], arguments->operands[1], report,
 			err);
 }

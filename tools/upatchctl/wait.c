@@ -6,11 +6,16 @@
 static int wait_run(const struct arguments *arguments,
 		    const struct report *report, struct upatch_error *err)
 {
+	static const struct operation_kind kind = {
+		.drive = upatch_wait,
+		.verb = "finish a transition",
+		.done = "finished",
+	};
 	struct arguments leaving = *arguments;
 
 	/* Whoever waits for a transition did not ask to turn it around. */
 	leaving.on_timeout = UPATCH_ON_TIMEOUT_LEAVE;
-	return operation_run(upatch_wait, "finished", &leaving, report, err);
+	return operation_run(&kind, &leaving, report, err);
 }
 
 const struct command wait_command = {
