@@ -30,6 +30,7 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 	call->memory = memory;
 	call->on_frame = false;
 	call->missed_descriptor = false;
+	call->newborn_since_ns = 0;
 	ret = arch_thread_save(thread->tid, &call->saved);
 	if (ret)
 		return thread_failed(call, ret, "save the registers of", err);
@@ -52,6 +53,35 @@ static int not_back(const struct remote_call *call, uint64_t deadline_ns,
 		is_late ? "has not come back" : "is gone");
 }
 
+/*
+ * Sanitizers' pthread_create returns only when the new thread has run.  What
+ * is borrowed longer than this has gone too long without an answer.
+ */
+#define NEWBORN_NS 100000000UL
+
+/* When newborn threads are let go; `deadline_ns` if there are none. */
+static uint64_t newborn_deadline(const struct remote_call *call,
+				 uint64_t deadline_ns)
+{
+	uint64_t newborn_ns = call->newborn_since_ns + NEWBORN_NS;
+
+	return call->newborn_since_ns && newborn_ns < deadline_ns ? newborn_ns
+								  : deadline_ns;
+}
+
+static void look_after_newborn(struct remote_call *call,
+			       const struct thread *stopped)
+{
+	uint64_t now = tracer_now_ns();
+
+	if (stopped && stopped->is_new && !call->newborn_since_ns)
+		call->newborn_since_ns = now;
+	if (now < newborn_deadline(call, UINT64_MAX))
+		return;
+	remote_call_release_newborn(call);
+	call->newborn_since_ns = 0;
+}
+
 /* Until the borrowed thread stops; what else stops goes on. */
 static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 			 struct upatch_error *err)
@@ -59,8 +89,14 @@ static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 	struct thread *thread = call->thread;
 
 	while (thread->run == THREAD_RUNS) {
-		struct thread *other = tracer_next(call->tracer, deadline_ns);
+		uint64_t until = newborn_deadline(call, deadline_ns);
+		struct thread *other = tracer_next(call->tracer, until);
+		bool has_more_time =
+			until < deadline_ns && tracer_now_ns() >= until;
 
+		look_after_newborn(call, other);
+		if (!other && has_more_time)
+			continue;
 		if (!other)
 			return not_back(call, deadline_ns, err);
 		if (other == thread)

@@ -18,6 +18,8 @@ struct remote_call {
 	bool on_frame;
 	/* a system call has failed for want of its descriptor */
 	bool missed_descriptor; /* the thread has left its own work */
+	/* a thread was born in the call and is held; 0: none is */
+	uint64_t newborn_since_ns;
 	struct arch_saved_thread saved;
 };
 
