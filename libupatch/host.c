@@ -139,20 +139,16 @@ static bool symbol_of(void *user, upatch_addr_t addr, const char **ret_name,
 	return name;
 }
 
-static upatch_addr_t exported_of(void *user, const char *name)
+static upatch_addr_t exported_of(void *user, upatch_addr_t near,
+				 const char *name)
 {
 	const struct search *search = user;
-	const struct modules *modules = &search->process->modules;
-	upatch_addr_t addr = 0;
+	const struct module *module =
+		modules_find_addr(&search->process->modules, near);
 
-	for (size_t i = 0; addr == 0 && i < modules->count; i++) {
-		const struct module *module = &modules->modules[i];
-
-		if (module->soname && is_libc_name(module->soname))
-			addr = dynamic_symbols_find(exports_of(search, module),
-						    name);
-	}
-	return addr;
+	if (!module)
+		return 0;
+	return dynamic_symbols_find(exports_of(search, module), name);
 }
 
 static size_t read_code(void *user, upatch_addr_t addr, uint8_t *buf,

@@ -241,7 +241,7 @@ static bool ends_in(const struct host_lookup *lookup, upatch_addr_t start,
 
 /*
  * pthread_join and sem_wait end in a jump to an internal function, which then
- * stands on the stack in their place.  Who jumps so has nothing left to do,
+ * stands on the stack in their place; so do the wrappers of sanitizers.  Who jumps so has nothing left to do,
  * and so holds nothing.
  */
 static const struct waiting_call *
@@ -250,8 +250,8 @@ find_call_that_ends_in(const struct host_lookup *lookup, upatch_addr_t target)
 	size_t i;
 
 	for (i = 0; i < sizeof(waiting_calls) / sizeof(waiting_calls[0]); i++) {
-		upatch_addr_t start =
-			lookup->exported(lookup->user, waiting_calls[i].name);
+		upatch_addr_t start = lookup->exported(lookup->user, target,
+						       waiting_calls[i].name);
 
 		if (start != 0 && ends_in(lookup, start, target))
 			return &waiting_calls[i];

@@ -27,8 +27,9 @@ struct host_lookup {
 	 */
 	bool (*symbol)(void *user, upatch_addr_t addr, const char **ret_name,
 		       upatch_addr_t *ret_start);
-	/* An exported function of libc; 0: there is none. */
-	upatch_addr_t (*exported)(void *user, const char *name);
+	/* What the object around `near` exports as `name`; 0: nothing. */
+	upatch_addr_t (*exported)(void *user, upatch_addr_t near,
+				  const char *name);
 	/* Reads code of the target; returns how much of it could be read. */
 	size_t (*read_code)(void *user, upatch_addr_t addr, uint8_t *buf,
 			    size_t len);

@@ -74,11 +74,13 @@ static bool find_symbol(void *user, upatch_addr_t addr, const char **ret_name,
 	return false;
 }
 
-static upatch_addr_t find_exported(void *user, const char *name)
+static upatch_addr_t find_exported(void *user, upatch_addr_t near,
+				   const char *name)
 {
 	struct victim_lookup *lookup = user;
 	size_t i;
 
+	(void)near;
 	for (i = 0; i < lookup->libc.count; i++) {
 		if (strcmp(lookup->libc.symbols[i].name, name) == 0)
 			return lookup->libc_bias +
@@ -311,9 +313,11 @@ static bool made_up_symbol(void *user, upatch_addr_t addr,
 /* The code of 'r': a jump to where the code of 'c' begins, if it ends there. */
 static size_t jump_offset;
 
-static upatch_addr_t made_up_export(void *user, const char *name)
+static upatch_addr_t made_up_export(void *user, upatch_addr_t near,
+				    const char *name)
 {
 	(void)user;
+	(void)near;
 	return strcmp(name, exported_name) == 0 ? AT('r') - 0x10 : 0;
 }
 
