@@ -4,12 +4,15 @@
 #include "runtime.h"
 
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "../arch/arch_elf.h"
 
 #define AGENT_STACK_LEN (512UL * 1024)
 
@@ -20,6 +23,7 @@ static struct {
 	bool joinable;
 	pid_t pid; /* of the process that the rest belongs to */
 	void *stack;
+	size_t stack_len;
 	struct descriptor agent_end, controller_end;
 } agent;
 
@@ -28,7 +32,7 @@ static void *agent_main(void *unused)
 	(void)unused;
 	upatch_runtime_state.agent_stack.start = rt_addr(agent.stack);
 	upatch_runtime_state.agent_stack.end =
-		rt_addr(agent.stack) + AGENT_STACK_LEN;
+		rt_addr(agent.stack) + agent.stack_len;
 	pthread_setname_np(pthread_self(), RT_AGENT_COMM);
 	upatch_runtime_state.agent_tid = (uint32_t)syscall(SYS_gettid);
 	agent_run(&agent.agent_end, &agent.controller_end);
@@ -44,7 +48,7 @@ static int create_thread(void)
 	ret = pthread_attr_init(&attr);
 	if (ret)
 		return -ret;
-	ret = pthread_attr_setstack(&attr, agent.stack, AGENT_STACK_LEN);
+	ret = pthread_attr_setstack(&attr, agent.stack, agent.stack_len);
 	if (!ret)
 		ret = pthread_create(&agent.thread, &attr, agent_main, NULL);
 	pthread_attr_destroy(&attr);
@@ -66,22 +70,52 @@ static void forget_agent_of_parent(void)
 	upatch_runtime_state.agent_tid = 0;
 }
 
+static int add_thread_locals(struct dl_phdr_info *object, size_t size,
+			     void *total)
+{
+	size_t *len = total;
+
+	(void)size;
+	for (size_t i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+
+		if (header->p_type == PT_TLS)
+			*len += header->p_memsz + header->p_align;
+	}
+	return 0;
+}
+
+/*
+ * glibc lays thread-local variables on a thread's stack, and there are
+ * programs with megabytes of them.
+ */
+static size_t stack_len(void)
+{
+	size_t len = AGENT_STACK_LEN;
+
+	(void)dl_iterate_phdr(add_thread_locals, &len);
+	return (len + ARCH_PAGE_LEN - 1) & ~(ARCH_PAGE_LEN - 1);
+}
+
 /*
  * The stack is ours and stays: glibc would keep one of its own in a cache of
  * the process, and the target would see a mapping come and not go.
  */
 static int get_stack(void)
 {
+	size_t len;
 	void *stack;
 
 	if (agent.stack)
 		return 0;
-	stack = mmap(NULL, AGENT_STACK_LEN, PROT_READ | PROT_WRITE,
+	len = stack_len();
+	stack = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE,
 		     -1, 0);
 	if (stack == MAP_FAILED)
 		return -errno;
 	agent.stack = stack;
+	agent.stack_len = len;
 	return 0;
 }
 
