@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "plan_hooks.h"
-
+#include "sanitizer.h"
 #include "state_check.h"
 
 #define ALIASES_MAX 32
@@ -421,6 +421,15 @@ static bool names_library(const struct patch_model *model)
 	return false;
 }
 
+static int plan_process(struct maker *maker, struct upatch_error *err)
+{
+	struct upatch_error problem;
+
+	if (!sanitizer_check(maker->process, &problem))
+		return 0;
+	return note_problem(maker, &problem, err);
+}
+
 static int plan_loader(struct maker *maker, struct upatch_error *err)
 {
 	struct plan *plan = maker->plan;
@@ -452,6 +461,8 @@ int plan_make(struct process *process, const struct view *view,
 	ret = reserve(&maker, err);
 	if (!ret)
 		ret = check_applied(&maker, err);
+	if (!ret)
+		ret = plan_process(&maker, err);
 	if (!ret && names_library(maker.model))
 		ret = plan_loader(&maker, err);
 	for (uint32_t i = 0; !ret && i < maker.model->object_count; i++)
