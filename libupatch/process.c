@@ -191,6 +191,11 @@ static int check_task(const struct process *process, pid_t tid,
 			err, UPATCH_ERROR_UNSUPPORTED, 0,
 			"thread %d of process %d runs under seccomp: a system call of ours could kill it",
 			tid, process->pid);
+	if (status.has_shadow_stack)
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"thread %d of process %d has a shadow stack (CET): code that returns where it was not called from would end it",
+			tid, process->pid);
 	if (status.state == 'T')
 		return error_set(
 			err, UPATCH_ERROR_UNSUPPORTED, 0,

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch/arch_thread.h"
+
 /* include/linux/sched.h; field 9 of /proc/PID/stat */
 #define PF_KTHREAD     0x00200000UL
 #define PF_IO_WORKER   0x00000010UL
@@ -128,7 +130,6 @@ void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
 	ret_comm[strcspn(ret_comm, "\n")] = '\0';
 }
 
-/* A number from /proc/PID/status; `key` with a newline before and a colon. */
 /* What stands behind "KEY:" in a status file; "": nothing. */
 static const char *status_field(const char *status, const char *key)
 {
@@ -150,22 +151,36 @@ static uint64_t ignored_signals(const char *status)
 	return ignored | (by_default & ~caught);
 }
 
+static bool line_has(const char *line, const char *word)
+{
+	const char *found = strstr(line, word);
+
+	return found && found < line + strcspn(line, "\n");
+}
+
+void tasks_parse_status(const char *text, struct task_status *ret_status)
+{
+	*ret_status = (struct task_status){
+		.state = status_field(text, "\nState:\t")[0],
+		.tracer = (pid_t)strtol(status_field(text, "\nTracerPid:"),
+					NULL, 10),
+		.has_seccomp =
+			strtol(status_field(text, "\nSeccomp:"), NULL, 10) != 0,
+		.has_shadow_stack =
+			line_has(status_field(text, ARCH_STATUS_FEATURES),
+				 ARCH_STATUS_SHADOW_STACK),
+		.blocked = strtoull(status_field(text, "\nSigBlk:"), NULL, 16),
+		.ignored = ignored_signals(text),
+	};
+}
+
 bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status)
 {
 	char status[4096];
 
 	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
 		return false;
-	*ret_status = (struct task_status){
-		.state = status_field(status, "\nState:\t")[0],
-		.tracer = (pid_t)strtol(status_field(status, "\nTracerPid:"),
-					NULL, 10),
-		.has_seccomp = strtol(status_field(status, "\nSeccomp:"), NULL,
-				      10) != 0,
-		.blocked =
-			strtoull(status_field(status, "\nSigBlk:"), NULL, 16),
-		.ignored = ignored_signals(status),
-	};
+	tasks_parse_status(status, ret_status);
 	return true;
 }
 

@@ -28,9 +28,13 @@ struct task_status {
 	pid_t tracer; /* or 0 */
 	/* under seccomp(2), in strict mode or with a filter */
 	bool has_seccomp;
+	/* returns are checked against a shadow stack (Linux 6.6) */
+	bool has_shadow_stack;
 	uint64_t blocked; /* signals, bit 0: signal 1 */
 	uint64_t ignored; /* also those whose default is to be ignored */
 };
+/* What the text of /proc/PID/status says. */
+void tasks_parse_status(const char *text, struct task_status *ret_status);
 /* Everything from one look; false: it is gone. */
 bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status);
 /*

@@ -22,6 +22,10 @@
 /* The most that a signal frame can need: xstate, context, alignment. */
 #define ARCH_SIGNAL_FRAME_MAX (ARCH_XSTATE_MAX + 1024)
 
+/* Where /proc/PID/status names it if a thread has a shadow stack. */
+#define ARCH_STATUS_FEATURES	 "\nx86_Thread_features:"
+#define ARCH_STATUS_SHADOW_STACK "shstk"
+
 /* Everything of a stopped thread that a remote call changes. */
 struct arch_saved_thread {
 	struct arch_regs regs;
