@@ -394,8 +394,9 @@ int drive_transition(struct operation *operation, const struct drive *drive,
 {
 	struct upatch_error local = { 0 };
 	struct driver driver = { .operation = operation, .drive = drive };
-	int ret = traced_run(operation->process->pid, run_traced, &driver,
-			     &local);
+	int ret = traced_run(operation->process->pid,
+			     operation->process->under_seccomp, run_traced,
+			     &driver, &local);
 
 	if (!ret) {
 		operation_progress(operation, UPATCH_STEP_FINISH);

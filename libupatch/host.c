@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "arch/own_calls.h"
 #include "dynamic.h"
 #include "examine.h"
 #include "host_rule.h"
+#include "seccomp.h"
 #include "tasks.h"
 
 #define STOP_TIMEOUT_NS	   200000000UL
@@ -30,6 +32,10 @@ struct search {
 	/* of the last thread that was refused, for the message */
 	pid_t refused_tid;
 	const char *refusal;
+	/* why the system calls of a filter's thread are not ours to make */
+	char filter_reason[160];
+	/* of one round */
+	size_t tried_count, filtered_count;
 };
 
 static bool is_libc_name(const char *soname)
@@ -209,6 +215,34 @@ static bool fits(struct search *search, struct thread *thread,
 	return ret_verdict->fit < HOST_REFUSED;
 }
 
+/* Thousands of threads with one filter: the reason is of the last one. */
+static bool filter_permits(struct search *search, const struct thread *thread)
+{
+	char reason[sizeof(search->filter_reason)];
+
+	if (!search->process->under_seccomp)
+		return true;
+	seccomp_judge(thread->tid, OWN_CALL_ENTERING, reason, sizeof(reason));
+	if (!reason[0])
+		return true;
+	memcpy(search->filter_reason, reason, sizeof(reason));
+	search->refusal = search->filter_reason;
+	search->filtered_count++;
+	return false;
+}
+
+static bool may_be_borrowed(struct search *search, struct thread *thread)
+{
+	struct host_verdict verdict = { .fit = HOST_REFUSED };
+
+	if (!filter_permits(search, thread))
+		return false;
+	if (fits(search, thread, &verdict))
+		return true;
+	search->refusal = host_fit_text(verdict.fit);
+	return false;
+}
+
 /*
  * The main thread is seized first and stays seized: of two operations that
  * begin at the same time, only one gets it.
@@ -217,7 +251,6 @@ static int try_thread(struct search *search, pid_t tid,
 		      struct thread **ret_thread, struct upatch_error *err)
 {
 	struct tracer *tracer = search->tracer;
-	struct host_verdict verdict = { .fit = HOST_REFUSED };
 	struct thread *thread = tracer_find(tracer, tid);
 	int ret = 0;
 
@@ -229,6 +262,7 @@ static int try_thread(struct search *search, pid_t tid,
 	if (ret)
 		return ret;
 	search->refused_tid = tid;
+	search->tried_count++;
 	search->refusal = "it does not stop";
 	ret = tracer_stop(tracer, thread, tracer_now_ns() + STOP_TIMEOUT_NS,
 			  err);
@@ -241,11 +275,10 @@ static int try_thread(struct search *search, pid_t tid,
 	search->refusal = "it is stopped by a signal";
 	if (thread->run == THREAD_STOPPED &&
 	    thread->event == THREAD_EVENT_INTERRUPT) {
-		if (fits(search, thread, &verdict)) {
+		if (may_be_borrowed(search, thread)) {
 			*ret_thread = thread;
 			return 0;
 		}
-		search->refusal = host_fit_text(verdict.fit);
 	}
 	if (tid == tracer->pid)
 		tracer_resume(thread);
@@ -316,11 +349,25 @@ static int try_others(struct search *search, uint64_t deadline_ns,
 static int try_round(struct search *search, uint64_t deadline_ns,
 		     struct thread **ret_thread, struct upatch_error *err)
 {
-	int ret = try_thread(search, search->process->pid, ret_thread, err);
+	int ret;
 
+	search->tried_count = 0;
+	search->filtered_count = 0;
+	ret = try_thread(search, search->process->pid, ret_thread, err);
 	if (ret || *ret_thread)
 		return ret;
-	return try_others(search, deadline_ns, ret_thread, err);
+	ret = try_others(search, deadline_ns, ret_thread, err);
+	if (ret || *ret_thread)
+		return ret;
+	/* Filters are never taken away: waiting does not help. */
+	if (search->filtered_count &&
+	    search->filtered_count == search->tried_count)
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"no thread of process %d can be borrowed; the last one, %d: %s",
+			search->process->pid, search->refused_tid,
+			search->refusal);
+	return 0;
 }
 
 static int none_found(const struct search *search, struct upatch_error *err)

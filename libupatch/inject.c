@@ -474,7 +474,8 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 	int ret = find_entries(&entry, err);
 
 	if (!ret)
-		ret = traced_run(process->pid, enter_target, &entry, err);
+		ret = traced_run(process->pid, process->under_seccomp,
+				 enter_target, &entry, err);
 	free(entry.image);
 	if (!ret)
 		ret = hear_agent(&entry, err);

@@ -213,8 +213,9 @@ static int unload(struct operation *operation, const struct view_patch *patch,
 
 	if (reason)
 		return park(operation, patch, reason, err);
-	ret = traced_run(operation->process->pid, look_at_threads, &leaving,
-			 err);
+	ret = traced_run(operation->process->pid,
+			 operation->process->under_seccomp, look_at_threads,
+			 &leaving, err);
 	if (ret)
 		return ret;
 	if (!leaving.is_clear)
@@ -257,8 +258,9 @@ int leave_unload_leftovers(struct operation *operation,
 	int ret = 0;
 
 	if (has_idle_jumps(&operation->view)) {
-		ret = traced_run(operation->process->pid, remove_jumps,
-				 operation, err);
+		ret = traced_run(operation->process->pid,
+				 operation->process->under_seccomp,
+				 remove_jumps, operation, err);
 		if (!ret)
 			ret = operation_tell(operation, RT_REMOVED, 0,
 					     "note that jumps are removed",

@@ -13,6 +13,7 @@
 
 #include "dynamic.h"
 #include "loader.h"
+#include "seccomp.h"
 #include "tasks.h"
 
 static int check_alive(pid_t pid, struct upatch_error *err)
@@ -172,7 +173,7 @@ int process_refresh(struct process *process, struct upatch_error *err)
 }
 
 static int check_task(const struct process *process, pid_t tid,
-		      struct upatch_error *err)
+		      size_t seccomp_counts[3], struct upatch_error *err)
 {
 	struct task_status status;
 	char name[64];
@@ -186,11 +187,6 @@ static int check_task(const struct process *process, pid_t tid,
 			"thread %d of process %d is traced by process %d (%s)",
 			tid, process->pid, status.tracer, name);
 	}
-	if (status.has_seccomp)
-		return error_set(
-			err, UPATCH_ERROR_UNSUPPORTED, 0,
-			"thread %d of process %d runs under seccomp: a system call of ours could kill it",
-			tid, process->pid);
 	if (status.has_shadow_stack)
 		return error_set(
 			err, UPATCH_ERROR_UNSUPPORTED, 0,
@@ -201,6 +197,8 @@ static int check_task(const struct process *process, pid_t tid,
 			err, UPATCH_ERROR_UNSUPPORTED, 0,
 			"process %d is stopped (SIGCONT lets it go on)",
 			process->pid);
+	if (status.seccomp >= 0 && status.seccomp < 3)
+		seccomp_counts[status.seccomp]++;
 	return 0;
 }
 
@@ -215,18 +213,55 @@ int process_explain(const struct process *process, int ret,
 	return fate_explain(&process->fate, &process->memory, ret, err);
 }
 
-int process_check_ready(const struct process *process, struct upatch_error *err)
+void process_note_seccomp(struct process *process)
 {
+	struct task_status status;
 	size_t count;
+	pid_t *tids;
+
+	if (tasks_list(process->pid, &tids, &count, NULL))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (tasks_status(process->pid, tids[i], &status) &&
+		    status.seccomp != SECCOMP_NONE)
+			process->under_seccomp = true;
+	}
+	free(tids);
+}
+
+/* Our code has to run in one of the threads. */
+static int check_seccomp(struct process *process, const size_t counts[3],
+			 struct upatch_error *err)
+{
+	process->under_seccomp =
+		counts[SECCOMP_STRICT] || counts[SECCOMP_FILTERED];
+	if (!process->under_seccomp || counts[SECCOMP_NONE])
+		return 0;
+	if (!counts[SECCOMP_FILTERED])
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"process %d runs in seccomp's strict mode: a system call of ours would kill it",
+			process->pid);
+	if (!seccomp_can_read())
+		return error_set(
+			err, UPATCH_ERROR_PERMISSION, 0,
+			"process %d runs under seccomp, and its filter cannot be read here: that takes CAP_SYS_ADMIN, no seccomp of one's own, and a kernel with CONFIG_CHECKPOINT_RESTORE",
+			process->pid);
+	return 0;
+}
+
+int process_check_ready(struct process *process, struct upatch_error *err)
+{
+	size_t count, counts[3] = { 0 };
 	pid_t *tids;
 	int ret = tasks_list(process->pid, &tids, &count, err);
 
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < count && !ret; i++)
-		ret = check_task(process, tids[i], err);
+		ret = check_task(process, tids[i], counts, err);
 	free(tids);
-	return ret;
+	return ret ? ret : check_seccomp(process, counts, err);
 }
 
 int process_symbols(struct process *process, const struct module *module,

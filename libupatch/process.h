@@ -29,6 +29,8 @@ struct process {
 	struct unwinder *unwinder;
 	/* of the runtime; 0: it is not loaded */
 	upatch_addr_t state_addr;
+	/* some threads are; set by process_check_ready */
+	bool under_seccomp;
 };
 
 /* Reads only.  Refuses what can never be patched.  Release with close. */
@@ -53,8 +55,11 @@ int process_explain(const struct process *process, int ret,
  * Refuses a target that cannot be changed now: stopped, traced, or another
  * operation is at work (UPATCH_ERROR_BUSY where it is only for now).
  */
-UPATCH_MUST_CHECK int process_check_ready(const struct process *process,
+UPATCH_MUST_CHECK int process_check_ready(struct process *process,
 					  struct upatch_error *err);
+
+/* Sets under_seccomp. */
+void process_note_seccomp(struct process *process);
 
 /* The symbols of a module; they belong to the process. */
 UPATCH_MUST_CHECK int process_symbols(struct process *process,

@@ -142,7 +142,7 @@ static int enter(struct remote_call *call, upatch_addr_t function,
 	uint64_t mask = RT_BLOCKED_SIGNALS;
 	int ret;
 
-	arch_prepare_call(&regs, function, args, call->frame);
+	arch_prepare_call(&regs, function, args, call->frame, call->on_frame);
 	ret = arch_regs_write(call->thread->tid, &regs);
 	if (ret)
 		return thread_failed(call, ret, "set the registers of", err);
@@ -185,30 +185,29 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 }
 
 /*
- * The thread stands at the entry of rt_sigreturn.  Step by step: first what
- * rt_sigreturn would restore as well, then, in one call, registers that skip
- * it and make an interrupted system call again; and once it is at a stop
- * where the kernel restarts calls itself, the very registers it had.  To be
- * killed between any two of these is harmless.
+ * The thread stands at the entry of rt_sigreturn, which would forget what the
+ * kernel knows of an interrupted call.  Something harmless is called in its
+ * place, and at the stop behind it, where the kernel restarts calls itself,
+ * the thread gets the very registers it had.  To be killed between any two
+ * steps is harmless: the thread goes on to rt_sigreturn.
  */
 static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
 		       struct upatch_error *err)
 {
 	struct thread *thread = call->thread;
-	struct arch_regs again = call->saved.regs;
+	struct arch_regs regs;
 	int ret = arch_thread_restore_state(thread->tid, &call->saved);
 
 	if (ret)
 		return thread_failed(call, ret, "restore the state of", err);
-	if (arch_is_interrupted_call(&again))
-		arch_make_call_again(&again);
-	/* Or the kernel would now make the call that was made before. */
-	arch_skip_syscall(&again);
-	ret = arch_regs_write(thread->tid, &again);
+	ret = arch_regs_read(thread->tid, &regs);
+	if (!ret) {
+		arch_postpone_sigreturn(&regs);
+		ret = arch_regs_write(thread->tid, &regs);
+	}
 	if (ret)
 		return thread_failed(call, ret, "restore the registers of",
 				     err);
-	call->on_frame = false;
 	/* While it is stopped still, so that it runs no instruction. */
 	ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL);
 	tracer_resume(thread);
@@ -221,6 +220,7 @@ static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
 	if (ret)
 		return thread_failed(call, ret, "restore the registers of",
 				     err);
+	call->on_frame = false;
 	return 0;
 }
 

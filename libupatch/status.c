@@ -249,7 +249,9 @@ static int fill_transition(struct process *process, struct status *status,
 	status->public.transition = &status->transition;
 	if (!rt->started)
 		return fill_blocking(status, err);
-	ret = traced_run(process->pid, look_at_threads, &looking, err);
+	process_note_seccomp(process);
+	ret = traced_run(process->pid, process->under_seccomp, look_at_threads,
+			 &looking, err);
 	if (ret == UPATCH_ERROR_BUSY) {
 		status->transition.thread_count = rt->thread_count;
 		status->transition.moved_count = rt->moved_count;

@@ -164,8 +164,10 @@ void tasks_parse_status(const char *text, struct task_status *ret_status)
 		.state = status_field(text, "\nState:\t")[0],
 		.tracer = (pid_t)strtol(status_field(text, "\nTracerPid:"),
 					NULL, 10),
-		.has_seccomp =
-			strtol(status_field(text, "\nSeccomp:"), NULL, 10) != 0,
+		.seccomp =
+			(int)strtol(status_field(text, "\nSeccomp:"), NULL, 10),
+		.capabilities =
+			strtoull(status_field(text, "\nCapEff:"), NULL, 16),
 		.has_shadow_stack =
 			line_has(status_field(text, ARCH_STATUS_FEATURES),
 				 ARCH_STATUS_SHADOW_STACK),

@@ -24,10 +24,10 @@ enum task_kind {
 enum task_kind tasks_kind(pid_t pid, pid_t tid);
 
 struct task_status {
-	char state;   /* letter of proc(5) */
-	pid_t tracer; /* or 0 */
-	/* under seccomp(2), in strict mode or with a filter */
-	bool has_seccomp;
+	char state;	       /* letter of proc(5) */
+	pid_t tracer;	       /* or 0 */
+	int seccomp;	       /* enum seccomp_mode */
+	uint64_t capabilities; /* effective ones */
 	/* returns are checked against a shadow stack (Linux 6.6) */
 	bool has_shadow_stack;
 	uint64_t blocked; /* signals, bit 0: signal 1 */

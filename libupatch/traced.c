@@ -9,6 +9,7 @@
 
 struct job {
 	pid_t pid;
+	bool under_seccomp;
 	int (*work)(struct tracer *tracer, void *user,
 		    struct upatch_error *err);
 	void *user;
@@ -22,6 +23,7 @@ static void *run(void *argument)
 	struct tracer tracer;
 
 	tracer_init(&tracer, job->pid);
+	tracer.under_seccomp = job->under_seccomp;
 	job->ret = job->work(&tracer, job->user, job->err);
 	let_go(&tracer);
 	tracer_fini(&tracer);
@@ -29,12 +31,18 @@ static void *run(void *argument)
 }
 
 /* The caller's signal handlers run in the caller's threads, not here. */
-int traced_run(pid_t pid,
+int traced_run(pid_t pid, bool under_seccomp,
 	       int (*work)(struct tracer *tracer, void *user,
 			   struct upatch_error *err),
 	       void *user, struct upatch_error *err)
 {
-	struct job job = { .pid = pid, .work = work, .user = user, .err = err };
+	struct job job = {
+		.pid = pid,
+		.under_seccomp = under_seccomp,
+		.work = work,
+		.user = user,
+		.err = err,
+	};
 	sigset_t all, before;
 	pthread_t thread;
 	int ret;

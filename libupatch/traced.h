@@ -9,8 +9,11 @@
 
 #include "tracer.h"
 
-/* Runs work(tracer, user, err) and returns what it returned. */
-UPATCH_MUST_CHECK int traced_run(pid_t pid,
+/*
+ * Runs work(tracer, user, err) and returns what it returned.  `under_seccomp`:
+ * some threads are.
+ */
+UPATCH_MUST_CHECK int traced_run(pid_t pid, bool under_seccomp,
 				 int (*work)(struct tracer *tracer, void *user,
 					     struct upatch_error *err),
 				 void *user, struct upatch_error *err);

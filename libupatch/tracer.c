@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "seccomp.h"
 #include "tasks.h"
 
 #define TRACE_OPTIONS                                                          \
@@ -94,7 +95,10 @@ static struct thread *add_thread(struct tracer *tracer, pid_t tid)
 		tracer->tids[tracer->count] = tid;
 		tracer->threads[tracer->count++] = thread;
 	}
-	*thread = (struct thread){ .tid = tid };
+	*thread = (struct thread){
+		.tid = tid,
+		.under_seccomp = tracer->under_seccomp,
+	};
 	return thread;
 }
 
@@ -542,6 +546,20 @@ static bool has_pending_signal(pid_t tid)
 }
 
 /*
+ * Some calls go on by restart_syscall(2) after a stop.  Where a filter could
+ * kill for that, the call itself is made again, which the filter has permitted.
+ */
+static int avoid_restart_call(const struct thread *thread,
+			      struct arch_regs *regs)
+{
+	if (!thread->under_seccomp || !arch_uses_restart_call(regs) ||
+	    seccomp_permits_restart(thread->tid))
+		return 0;
+	arch_avoid_restart_call(regs);
+	return arch_regs_write(thread->tid, regs);
+}
+
+/*
  * The interrupted call is made again only if no signal waits: then the EINTR
  * is ours.  At a signal stop, see settle_eintr.
  */
@@ -553,6 +571,9 @@ int tracer_registers(struct thread *thread, struct arch_regs *ret_regs)
 	if (ret)
 		return ret;
 	thread->was_looked_at = true;
+	ret = avoid_restart_call(thread, &regs);
+	if (ret)
+		return ret;
 	if (thread->event == THREAD_EVENT_INTERRUPT &&
 	    arch_is_spurious_eintr(&regs) && !has_pending_signal(thread->tid))
 		make_call_again(thread, &regs);

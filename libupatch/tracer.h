@@ -51,10 +51,13 @@ struct thread {
 	/* tracer_registers has been called since it stopped */
 	bool was_looked_at;
 	struct arch_regs interrupted;
+	bool under_seccomp; /* see struct tracer */
 };
 
 struct tracer {
 	pid_t pid;
+	/* set before threads are seized: some may have filters */
+	bool under_seccomp;
 	/* entries stay where they are; tids is beside it for a fast search */
 	struct thread **threads;
 	pid_t *tids;

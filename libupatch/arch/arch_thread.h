@@ -51,6 +51,10 @@ bool arch_in_syscall(const struct arch_regs *regs);
  * signal(7) lists as never restarted after a stop.
  */
 bool arch_is_spurious_eintr(const struct arch_regs *regs);
+/* A call that the kernel would restart by restart_syscall(2). */
+bool arch_uses_restart_call(const struct arch_regs *regs);
+/* The kernel makes the call itself again instead, from its beginning. */
+void arch_avoid_restart_call(struct arch_regs *regs);
 /* A call that the kernel would restart, or a spurious EINTR. */
 bool arch_is_interrupted_call(const struct arch_regs *regs);
 /* Changes the registers so that the interrupted call is made again. */
@@ -71,15 +75,22 @@ void arch_build_signal_frame(const struct arch_saved_thread *saved,
 			     upatch_addr_t sigreturn, uint8_t *buf,
 			     size_t *ret_len, upatch_addr_t *ret_addr);
 
-/* Registers that enter function(args…) on the frame at `frame`. */
+/*
+ * Registers that enter function(args…) on the frame at `frame`.  `at_sigreturn`:
+ * from the entry of the rt_sigreturn that ends the call before.
+ */
 void arch_prepare_call(struct arch_regs *regs, upatch_addr_t function,
-		       const uint64_t args[6], upatch_addr_t frame);
+		       const uint64_t args[6], upatch_addr_t frame,
+		       bool at_sigreturn);
 
 /* At the entry of the rt_sigreturn that ends a call on the frame. */
 bool arch_at_sigreturn(const struct arch_regs *regs, upatch_addr_t frame);
 
-/* At the entry of a system call: none is made, registers stay as they are. */
-void arch_skip_syscall(struct arch_regs *regs);
+/*
+ * At the entry of that call: one without effect is made in its place, and then
+ * this one, unless the registers are set anew at the stop in between.
+ */
+void arch_postpone_sigreturn(struct arch_regs *regs);
 
 /* What the stub (stub.h) leaves in registers for the controller. */
 void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3]);

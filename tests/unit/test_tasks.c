@@ -19,11 +19,11 @@ Test(tasks, status_is_understood)
 	tasks_parse_status(STATUS("0", "0000000000000000", "0", ""), &status);
 	cr_expect(eq(chr, status.state, 'S'));
 	cr_expect(eq(int, status.tracer, 0));
-	cr_expect(eq(int, status.has_seccomp, 0));
+	cr_expect(eq(int, status.seccomp, 0));
 	cr_expect(eq(u64, status.blocked, 0));
 	tasks_parse_status(STATUS("12", "0000000000000401", "2", ""), &status);
 	cr_expect(eq(int, status.tracer, 12));
-	cr_expect(eq(int, status.has_seccomp, 1));
+	cr_expect(eq(int, status.seccomp, 2));
 	cr_expect(eq(u64, status.blocked, 0x401));
 }
 

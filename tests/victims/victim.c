@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static int in_fd = STDIN_FILENO, out_fd = STDOUT_FILENO;
+
 void victim_init(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -32,7 +34,7 @@ void victim_say(const char *format, ...)
 	if (len < 0 || (size_t)len >= sizeof(line) - 1)
 		victim_die("line too long");
 	line[len] = '\n';
-	if (write(STDOUT_FILENO, line, (size_t)len + 1) != len + 1)
+	if (write(out_fd, line, (size_t)len + 1) != len + 1)
 		_exit(1);
 }
 
@@ -41,7 +43,7 @@ bool victim_next_command(char *line, size_t size)
 	size_t len = 0;
 	char c;
 
-	while (read(STDIN_FILENO, &c, 1) == 1) {
+	while (read(in_fd, &c, 1) == 1) {
 		if (c == '\n') {
 			line[len] = '\0';
 			return true;
@@ -50,6 +52,14 @@ bool victim_next_command(char *line, size_t size)
 			line[len++] = c;
 	}
 	return false;
+}
+
+void victim_move_to(int new_in_fd, int new_out_fd)
+{
+	if (dup2(in_fd, new_in_fd) < 0 || dup2(out_fd, new_out_fd) < 0)
+		victim_die("dup2");
+	in_fd = new_in_fd;
+	out_fd = new_out_fd;
 }
 
 void victim_die(const char *what)

@@ -34,6 +34,8 @@ __attribute__((format(printf, 1, 2))) void victim_say(const char *format, ...);
  * in stdio would hold a lock of libc.
  */
 bool victim_next_command(char *line, size_t size);
+/* The protocol goes on over copies of its descriptors. */
+void victim_move_to(int in_fd, int out_fd);
 /* Ends the program with a message; for what cannot happen. */
 __attribute__((noreturn)) void victim_die(const char *what);
 /* CLOCK_MONOTONIC, in nanoseconds. */

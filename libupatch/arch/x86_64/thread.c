@@ -22,6 +22,18 @@
 #define FP_XSTATE_MAGIC2_VALUE 0x46505845u
 #define FP_SW_RESERVED_OFFSET  464
 
+/* include/linux/errno.h */
+#define ERESTARTSYS	      512
+#define ERESTARTNOINTR	      513
+#define ERESTARTNOHAND	      514
+#define ERESTART_RESTARTBLOCK 516
+
+/*
+ * Made in place of a call that is not to be made.  -1 is no number to give: a
+ * seccomp filter is asked about it, and may kill for what it does not know.
+ */
+#define HARMLESS_CALL SYS_getpid
+
 #define USER_CS 0x33
 #define USER_SS 0x2b
 
@@ -172,9 +184,10 @@ void arch_make_call_again(struct arch_regs *regs)
 	regs->user.orig_rax = (unsigned long long)-1;
 }
 
-void arch_skip_syscall(struct arch_regs *regs)
+void arch_postpone_sigreturn(struct arch_regs *regs)
 {
-	regs->user.orig_rax = (unsigned long long)-1;
+	regs->user.orig_rax = HARMLESS_CALL;
+	regs->user.rip -= sizeof(arch_sigreturn_code);
 }
 
 bool arch_call_is_pending(const struct arch_regs *regs,
@@ -189,15 +202,26 @@ bool arch_call_is_pending(const struct arch_regs *regs,
 	       (int64_t)regs->user.orig_rax == -1;
 }
 
+bool arch_uses_restart_call(const struct arch_regs *regs)
+{
+	return arch_in_syscall(regs) &&
+	       (int64_t)regs->user.rax == -ERESTART_RESTARTBLOCK;
+}
+
+void arch_avoid_restart_call(struct arch_regs *regs)
+{
+	regs->user.rax = (unsigned long long)-ERESTARTNOINTR;
+}
+
 bool arch_is_interrupted_call(const struct arch_regs *regs)
 {
 	if (!arch_in_syscall(regs))
 		return false;
 	switch ((int64_t)regs->user.rax) {
-	case -512: /* ERESTARTSYS */
-	case -513: /* ERESTARTNOINTR */
-	case -514: /* ERESTARTNOHAND */
-	case -516: /* ERESTART_RESTARTBLOCK */
+	case -ERESTARTSYS:
+	case -ERESTARTNOINTR:
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
 		return true;
 	default:
 		return arch_is_spurious_eintr(regs);
@@ -290,7 +314,8 @@ void arch_build_signal_frame(const struct arch_saved_thread *saved,
 }
 
 void arch_prepare_call(struct arch_regs *regs, upatch_addr_t function,
-		       const uint64_t args[6], upatch_addr_t frame)
+		       const uint64_t args[6], upatch_addr_t frame,
+		       bool at_sigreturn)
 {
 	const uint64_t direction_flag = 1UL << 10, trap_flag = 1UL << 8;
 	struct user_regs_struct *user = &regs->user;
@@ -304,7 +329,7 @@ void arch_prepare_call(struct arch_regs *regs, upatch_addr_t function,
 	user->r8 = args[4];
 	user->r9 = args[5];
 	user->rax = 0;
-	user->orig_rax = (unsigned long long)-1;
+	user->orig_rax = at_sigreturn ? HARMLESS_CALL : (unsigned long long)-1;
 	user->eflags &= ~(direction_flag | trap_flag);
 }
 

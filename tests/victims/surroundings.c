@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * surroundings NAME [ARG]: puts itself into that surrounding, says "ready" and
+ * answers "call" with the result of work(1), "pid" with its number outside.
+ */
+#include "surroundings.h"
+#include "victim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile int step = 1;
+
+static REPLACED int work(int x)
+{
+	return x + step;
+}
+
+static void enter(const char *name, const char *arg)
+{
+	static const struct surrounding *const tables[] = {
+		surround_filters, surround_limits,  surround_memory,
+		surround_roots,	  surround_threads,
+	};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		for (const struct surrounding *entry = tables[i]; entry->name;
+		     entry++) {
+			if (strcmp(entry->name, name) == 0) {
+				entry->enter(arg);
+				return;
+			}
+		}
+	}
+	victim_die(name);
+}
+
+/* What /proc/self says is the number in the namespace of that proc. */
+static void say_pid(void)
+{
+	char text[16] = "0";
+	ssize_t len = readlink("/proc/self", text, sizeof(text) - 1);
+
+	if (len > 0)
+		text[len] = '\0';
+	victim_say("pid=%s", text);
+}
+
+static char lacking[256];
+
+void surroundings_lack(const char *what)
+{
+	snprintf(lacking, sizeof(lacking), "%s: %s", what, strerror(errno));
+}
+
+void surroundings_answer(void)
+{
+	char command[64];
+
+	victim_say("ready");
+	while (victim_next_command(command, sizeof(command))) {
+		if (strcmp(command, "pid") == 0)
+			say_pid();
+		else if (strcmp(command, "lacks") == 0)
+			victim_say("%s", lacking[0] ? lacking : "nothing");
+		else
+			victim_say("work=%d", work(1));
+	}
+}
+
+void surroundings_serve(void)
+{
+	surroundings_answer();
+	/* Other threads may be there still. */
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	victim_init();
+	if (argc > 1 && strcmp(argv[1], "plain") != 0)
+		enter(argv[1], argc > 2 ? argv[2] : "");
+	surroundings_serve();
+}

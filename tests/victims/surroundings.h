@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The surroundings that the victim of that name can put itself into.
+ */
+#ifndef VICTIMS_SURROUNDINGS_H
+#define VICTIMS_SURROUNDINGS_H
+
+/* Each fails by ending the program. */
+struct surrounding {
+	const char *name;
+	void (*enter)(const char *arg);
+};
+
+/* Says "ready" and answers until the end of its input. */
+void surroundings_answer(void);
+/* The same, and ends the program. */
+__attribute__((noreturn)) void surroundings_serve(void);
+/* This machine cannot have the surrounding; errno says why. */
+void surroundings_lack(const char *what);
+
+/* surround_filters.c, surround_limits.c, surround_memory.c, surround_roots.c,
+ * surround_threads.c; each ends with an entry without name.
+ */
+extern const struct surrounding surround_filters[];
+extern const struct surrounding surround_limits[];
+extern const struct surrounding surround_memory[];
+extern const struct surrounding surround_roots[];
+extern const struct surrounding surround_threads[];
+
+#endif
