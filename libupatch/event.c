@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The names of the events in a target's log. */
+/* The names of the events in a target's log, and of what they tell. */
+#include "event.h"
+
 #include <upatch/upatch.h>
 
 const char *upatch_event_name(enum upatch_event event)
@@ -41,4 +43,23 @@ const char *upatch_event_name(enum upatch_event event)
 		return "warning";
 	}
 	return "unknown";
+}
+
+const char *event_phase_name(uint32_t phase)
+{
+	static const char *const names[] = { "live", "coming", "going" };
+
+	return phase < 3 ? names[phase] : "?";
+}
+
+const char *event_callback_name(uint32_t callback)
+{
+	static const char *const names[] = {
+		"pre_patch",
+		"post_patch",
+		"pre_unpatch",
+		"post_unpatch",
+	};
+
+	return callback < 4 ? names[callback] : "?";
 }

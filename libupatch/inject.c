@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "agent_end.h"
 #include "arch/stub.h"
 #include "host.h"
 #include "remote_call.h"
@@ -24,7 +24,6 @@
 #define SCRATCH_LEN	 (512UL * 1024)
 #define CLOSE_TIMEOUT_NS 2000000000UL
 /* The time-out is for finding a thread; what is begun is brought to its end. */
-#define AGENT_END_NS	1000000000UL
 #define CALL_TIMEOUT_NS 10000000000UL
 #define RUNTIME_MAX_LEN (4UL << 20)
 
@@ -412,23 +411,6 @@ static int hear_agent(struct entry *entry, struct upatch_error *err)
 	return ret;
 }
 
-/*
- * An agent whose controller was killed before it said hello is there for
- * nearly a second.
- */
-static bool agent_ends(pid_t pid)
-{
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	uint64_t deadline = tracer_now_ns() + AGENT_END_NS;
-
-	while (tasks_find_comm(pid, RT_AGENT_COMM)) {
-		if (tracer_now_ns() >= deadline)
-			return false;
-		nanosleep(&pause, NULL);
-	}
-	return true;
-}
-
 /* From the runtime, if an earlier operation found it. */
 static int find_entries(struct entry *entry, struct upatch_error *err)
 {
@@ -449,10 +431,10 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 			err, UPATCH_ERROR_BUSY, 0,
 			"the runtime in process %d has not started yet",
 			process->pid);
-	if (state.agent_tid && !agent_ends(process->pid))
-		return error_set(err, UPATCH_ERROR_BUSY, 0,
-				 "another operation is at work in process %d",
-				 process->pid);
+	if (state.agent_tid)
+		ret = agent_end_wait(process, entry->deadline_ns, err);
+	if (ret)
+		return ret;
 	if (state.sigreturn) {
 		entry->libc.sigreturn = state.sigreturn;
 		return 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
 #include "operation.h"
 
 struct log {
@@ -20,25 +21,6 @@ void upatch_log_free(struct upatch_log *public)
 	free(log->entries);
 	free(log->events);
 	free(log);
-}
-
-static const char *phase_name(uint8_t phase)
-{
-	static const char *const names[] = { "live", "coming", "going" };
-
-	return phase < 3 ? names[phase] : "?";
-}
-
-static const char *callback_name(uint8_t callback)
-{
-	static const char *const names[] = {
-		"pre_patch",
-		"post_patch",
-		"pre_unpatch",
-		"post_unpatch",
-	};
-
-	return callback < 4 ? names[callback] : "?";
 }
 
 static void terminate(struct rt_event *event)
@@ -65,10 +47,10 @@ static void fill_entry(const struct rt_event *event,
 				     : UPATCH_UNPATCHING,
 		.object = event->object[0] ? event->object : NULL,
 		.phase = event->has & RT_EVENT_HAS_OBJECT
-				 ? phase_name(event->phase)
+				 ? event_phase_name(event->phase)
 				 : NULL,
 		.callback = event->has & RT_EVENT_HAS_CALLBACK
-				    ? callback_name(event->callback)
+				    ? event_callback_name(event->callback)
 				    : NULL,
 		.ret = event->ret,
 		.detail = event->detail[0] ? event->detail : NULL,

@@ -265,6 +265,19 @@ enum rt_callback {
 	RT_POST_UNPATCH,
 };
 
+/*
+ * A callback that is running, or will never return.  The agent's, and that of
+ * a thread in dlopen or dlclose, of which there is one at a time.
+ */
+struct rt_call {
+	rt_addr_t object;  /* struct rt_object; 0: none runs */
+	uint32_t callback; /* enum rt_callback */
+	uint32_t tid;	   /* as the process itself numbers it */
+};
+#define RT_CALL_AGENT  0
+#define RT_CALL_LOADER 1
+#define RT_CALLS       2
+
 struct rt_state {
 	uint64_t magic;
 	uint32_t version;
@@ -285,7 +298,8 @@ struct rt_state {
 	uint32_t sought_count, sought_capacity;
 	/* odd: the ranges are being changed */
 	uint32_t sought_generation;
-	uint32_t unused;
+	/* the agent's end of its socket, while there is an agent */
+	int32_t agent_fd;
 	rt_addr_t self_move;
 	rt_addr_t start; /* upatch_runtime_start */
 	rt_addr_t shield_entry;
@@ -297,6 +311,7 @@ struct rt_state {
 	rt_addr_t sites;
 	rt_addr_t areas;
 	struct rt_transition transition;
+	struct rt_call calls[RT_CALLS];
 	uint64_t log_next; /* seq of the next event */
 	struct rt_event log[RT_LOG_SIZE];
 };

@@ -15,8 +15,13 @@ static const struct view_patch *find_moving(const struct operation *operation)
 static int resume(struct operation *operation, const struct drive *drive,
 		  struct upatch_error *err)
 {
+	const bool is_wait = !drive->reverse && !drive->force;
 	int ret = operation_enter(operation, err);
 
+	if (!ret && !find_moving(operation) && is_wait) {
+		operation->result.patch[0] = '\0';
+		return 0;
+	}
 	if (!ret && !find_moving(operation))
 		return error_set(err, UPATCH_ERROR_NO_TRANSITION, 0,
 				 "the transition in process %d ended meanwhile",

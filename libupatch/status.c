@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
+#include "event.h"
 #include "mover.h"
 #include "operation.h"
 #include "sought.h"
@@ -16,6 +18,7 @@ struct status {
 	struct blocking blocking;
 	struct upatch_status_transition transition;
 	struct upatch_status_blocking *blocking_list;
+	struct upatch_status_callback callbacks[RT_CALLS];
 	char *exe;
 };
 
@@ -260,6 +263,26 @@ static int fill_transition(struct process *process, struct status *status,
 	return ret ? ret : fill_blocking(status, err);
 }
 
+static void fill_callbacks(const struct process *process, struct status *status)
+{
+	struct running_call calls[RT_CALLS];
+	size_t count = calls_find(process, &status->view, calls);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct running_call *call = &calls[i];
+
+		status->callbacks[i] = (struct upatch_status_callback){
+			.patch = call->patch->rt.name,
+			.object = call->object->name,
+			.phase = event_phase_name(call->object->rt.phase),
+			.callback = event_callback_name(call->callback),
+			.tid = call->tid,
+		};
+	}
+	status->public.callbacks = status->callbacks;
+	status->public.callback_count = count;
+}
+
 static int fill(struct process *process, struct status *status,
 		struct upatch_error *err)
 {
@@ -273,6 +296,8 @@ static int fill(struct process *process, struct status *status,
 				&status->view, err);
 	if (!ret)
 		ret = fill_patches(status, err);
+	if (!ret)
+		fill_callbacks(process, status);
 	if (!ret)
 		ret = fill_transition(process, status, err);
 	return ret;

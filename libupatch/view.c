@@ -237,11 +237,15 @@ static int read_head(const struct memory *memory, upatch_addr_t addr,
 	if (state->magic == RT_MAGIC && state->version == RT_VERSION &&
 	    state->size == sizeof(*state))
 		return 0;
+	/* Loaded a moment ago, and not started: nothing has been done yet. */
+	if (state->magic == 0) {
+		*state = (struct rt_state){ 0 };
+		return 0;
+	}
 	if (state->magic != RT_MAGIC)
-		return error_set(
-			err, UPATCH_ERROR_BUSY, 0,
-			"the runtime in process %d has not started yet",
-			memory->pid);
+		return error_set(err, UPATCH_ERROR_CONFLICT, 0,
+				 "the runtime's state in process %d is damaged",
+				 memory->pid);
 	return error_set(
 		err, UPATCH_ERROR_CONFLICT, 0,
 		"process %d has a runtime of layout %u, this upatch knows layout %u",

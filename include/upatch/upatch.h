@@ -413,12 +413,22 @@ struct upatch_status_transition {
 	const struct upatch_status_blocking *blocking;
 	size_t blocking_count;
 };
+/* A callback that is running, or has not returned. */
+struct upatch_status_callback {
+	const char *patch;
+	const char *object; /* NULL: the main executable */
+	const char *phase;  /* as in struct upatch_log_entry */
+	const char *callback;
+	pid_t tid;
+};
 struct upatch_status {
 	pid_t pid;
 	const char *exe;
 	const struct upatch_status_patch *patches; /* in stack order */
 	size_t patch_count;
 	const struct upatch_status_transition *transition; /* or NULL */
+	const struct upatch_status_callback *callbacks;
+	size_t callback_count;
 };
 /*
  * With a transition running, the threads that have not moved are stopped one

@@ -45,9 +45,14 @@ void state_init(void);
 void state_lock(void);
 void state_unlock(void);
 bool state_is_locked_by_me(void);
-/* Around a callback: unlocks in the agent, does nothing in other threads. */
-void state_leave_for_callback(void);
-void state_return_from_callback(void);
+/*
+ * Around a callback: tells who runs it; unlocks in the agent.  One callback
+ * can run inside another, if that loads a library.
+ */
+void state_leave_for_callback(const struct rt_object *object,
+			      enum rt_callback callback,
+			      struct rt_call *ret_outer);
+void state_return_from_callback(const struct rt_call *outer);
 void state_change_begin(void);
 void state_change_end(void);
 void state_end_change_of_parent(void);

@@ -34,6 +34,7 @@ static void *agent_main(void *unused)
 	upatch_runtime_state.agent_stack.end =
 		rt_addr(agent.stack) + agent.stack_len;
 	pthread_setname_np(pthread_self(), RT_AGENT_COMM);
+	upatch_runtime_state.agent_fd = agent.agent_end.fd;
 	upatch_runtime_state.agent_tid = (uint32_t)syscall(SYS_gettid);
 	agent_run(&agent.agent_end, &agent.controller_end);
 	upatch_runtime_state.agent_tid = 0;

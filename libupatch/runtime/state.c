@@ -126,16 +126,32 @@ static bool is_agent(void)
 	return state->agent_tid == (uint32_t)syscall(SYS_gettid);
 }
 
-void state_leave_for_callback(void)
+static struct rt_call *my_call(void)
 {
+	return &state->calls[is_agent() ? RT_CALL_AGENT : RT_CALL_LOADER];
+}
+
+void state_leave_for_callback(const struct rt_object *object,
+			      enum rt_callback callback,
+			      struct rt_call *ret_outer)
+{
+	struct rt_call *call = my_call();
+
+	*ret_outer = *call;
+	*call = (struct rt_call){
+		.object = rt_addr(object),
+		.callback = callback,
+		.tid = (uint32_t)syscall(SYS_gettid),
+	};
 	if (is_agent())
 		state_unlock();
 }
 
-void state_return_from_callback(void)
+void state_return_from_callback(const struct rt_call *outer)
 {
 	if (is_agent())
 		state_lock();
+	*my_call() = *outer;
 }
 
 void state_change_begin(void)
@@ -175,6 +191,7 @@ void state_set_moved_image(uint32_t id)
  */
 void state_end_change_of_parent(void)
 {
+	memset(state->calls, 0, sizeof(state->calls));
 	if (state->seq & 1)
 		state_change_end();
 }

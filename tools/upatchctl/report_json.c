@@ -244,6 +244,19 @@ json_of_transition(const struct upatch_status_transition *transition)
 	return json;
 }
 
+static json_t *json_of_status_callback(const void *element)
+{
+	const struct upatch_status_callback *callback = element;
+	json_t *json = json_object();
+
+	add(&json, "patch", json_of_text(callback->patch));
+	add(&json, "object", json_of_text(callback->object));
+	add(&json, "phase", json_of_text(callback->phase));
+	add(&json, "callback", json_of_text(callback->callback));
+	add(&json, "tid", json_integer(callback->tid));
+	return json;
+}
+
 json_t *json_of_status(const struct upatch_status *status)
 {
 	json_t *json = json_object();
@@ -256,6 +269,11 @@ json_t *json_of_status(const struct upatch_status *status)
 	add(&json, "transition",
 	    status->transition ? json_of_transition(status->transition)
 			       : json_null());
+	if (status->callback_count)
+		add(&json, "callbacks",
+		    json_of_array(status->callbacks, status->callback_count,
+				  sizeof(*status->callbacks),
+				  json_of_status_callback));
 	return json;
 }
 

@@ -186,6 +186,16 @@ static void put_transition(FILE *out,
 		put_blocking(out, &transition->blocking[i]);
 }
 
+static void put_callback(FILE *out,
+			 const struct upatch_status_callback *callback)
+{
+	fprintf(out, "  %s of ", callback->callback);
+	put_object(out, callback->object);
+	fprintf(out, ", %s, patch ", callback->phase);
+	printable_put(out, callback->patch);
+	fprintf(out, ", is running in thread %d\n", (int)callback->tid);
+}
+
 void text_put_status(FILE *out, const struct upatch_status *status)
 {
 	size_t i;
@@ -201,6 +211,8 @@ void text_put_status(FILE *out, const struct upatch_status *status)
 		put_status_patch(out, &status->patches[i]);
 	if (status->transition)
 		put_transition(out, status->transition);
+	for (i = 0; i < status->callback_count; i++)
+		put_callback(out, &status->callbacks[i]);
 }
 
 void text_put_status_list(FILE *out, struct upatch_status *const *statuses,
