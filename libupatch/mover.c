@@ -183,12 +183,16 @@ static void try_round(struct look *look)
 /* Threads that stop by themselves, newborn ones above all, are used at once. */
 static void serve_until(struct look *look, uint64_t until_ns)
 {
-	struct thread *thread;
+	struct tracer *tracer = look->mover->tracer;
 
-	while ((thread = tracer_next(look->mover->tracer, until_ns))) {
+	do {
+		struct thread *thread = tracer_next(tracer, until_ns);
+
+		if (!thread)
+			return;
 		try_to_move(look, thread);
 		tracer_resume(thread);
-	}
+	} while (tracer_now_ns() < until_ns);
 }
 
 static int report_blocked(const struct mover *mover, struct upatch_error *err)

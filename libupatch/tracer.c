@@ -256,7 +256,7 @@ static void make_call_again(struct thread *thread, struct arch_regs *regs)
  * A signal that comes before the call that we interrupted was made again: now
  * the EINTR is the program's own.  That of a signal that is ignored is ours.
  */
-static void settle_eintr(struct thread *thread)
+static void settle_eintr(struct thread *thread, int signal)
 {
 	struct arch_regs regs;
 	bool is_pending, is_eintr;
@@ -269,7 +269,7 @@ static void settle_eintr(struct thread *thread)
 	thread->call_again = is_pending;
 	if (!is_pending && !is_eintr)
 		return;
-	if (is_ignored(thread->tid, thread->signal)) {
+	if (is_ignored(thread->tid, signal)) {
 		if (is_eintr)
 			make_call_again(thread, &regs);
 	} else if (is_pending) {
@@ -302,7 +302,6 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 	thread->run = THREAD_STOPPED;
 	thread->was_looked_at = false;
 	thread->event = THREAD_EVENT_OTHER;
-	thread->signal = 0;
 	if (event == PTRACE_EVENT_STOP && is_job_control(signal)) {
 		thread->run = THREAD_JOB_STOPPED;
 		thread->event = THREAD_EVENT_INTERRUPT;
@@ -315,10 +314,6 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 		note_child(tracer, thread->tid);
 	} else if (event == 0 && signal == (SIGTRAP | 0x80)) {
 		thread->event = THREAD_EVENT_SYSCALL;
-	} else if (event == 0) {
-		thread->event = THREAD_EVENT_SIGNAL;
-		thread->signal = signal;
-		settle_eintr(thread);
 	}
 	/* Any stop answers an interrupt (kernel/signal.c, ptrace_stop). */
 	if (thread->event != THREAD_EVENT_OTHER)
@@ -363,20 +358,36 @@ static void repair_interrupted_call(struct thread *thread)
 
 static void resume_with(struct thread *thread, int request)
 {
-	int signal = thread->signal;
-
 	repair_interrupted_call(thread);
 	if (thread->run == THREAD_JOB_STOPPED) {
 		/* Stays stopped until SIGCONT, as its job control wants. */
 		ptrace(PTRACE_LISTEN, thread->tid, NULL, NULL);
 	} else if (thread->run == THREAD_STOPPED) {
-		ptrace(request, thread->tid, NULL, (void *)(long)signal);
+		ptrace(request, thread->tid, NULL, NULL);
 	} else {
 		return;
 	}
-	thread->signal = 0;
 	thread->to_syscall = request == PTRACE_SYSCALL;
 	thread->run = THREAD_RUNS;
+}
+
+static bool is_signal(int status)
+{
+	return WIFSTOPPED(status) && status >> 16 == 0 &&
+	       WSTOPSIG(status) != (SIGTRAP | 0x80);
+}
+
+/*
+ * At once, not when we are done with the thread: see wait_for_status.  If it
+ * is wanted, it stops before the first instruction of the handler.
+ */
+static void pass_on(struct thread *thread, int signal)
+{
+	settle_eintr(thread, signal);
+	if (thread->wanted)
+		ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL);
+	ptrace(thread->to_syscall ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid,
+	       NULL, (void *)(long)signal);
 }
 
 static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
@@ -390,6 +401,10 @@ static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
 	if (!WIFSTOPPED(status)) {
 		note_end(tracer, thread);
 		return thread;
+	}
+	if (is_signal(status)) {
+		pass_on(thread, WSTOPSIG(status));
+		return NULL;
 	}
 	note_stop(tracer, thread, status);
 	if (thread->event == THREAD_EVENT_OTHER ||
@@ -408,6 +423,28 @@ static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
 	return thread;
 }
 
+/*
+ * As waitpid, for what this thread traces, no child of the caller's.  But a
+ * thread that is about to get a signal is only looked at: if it were waited
+ * for and we were killed before it goes on, the signal would be lost (the
+ * kernel's wait_task_stopped clears the number, ptrace_stop returns it).
+ */
+static pid_t wait_for_status(pid_t tid, int flags, int *ret_status)
+{
+	const int whose = __WALL | __WNOTHREAD;
+	siginfo_t info = { 0 };
+
+	if (waitid(tid < 0 ? P_ALL : P_PID, (id_t)tid, &info,
+		   WEXITED | WSTOPPED | WNOWAIT | whose | flags))
+		return -1;
+	if (!info.si_pid)
+		return 0;
+	*ret_status = W_STOPCODE(info.si_status);
+	if (info.si_code == CLD_TRAPPED && is_signal(*ret_status))
+		return info.si_pid;
+	return waitpid(info.si_pid, ret_status, whose | WNOHANG);
+}
+
 static void pause_between_tries(uint64_t waited_ns, bool in_a_hurry)
 {
 	struct timespec pause = { .tv_nsec = PAUSE_NS };
@@ -418,17 +455,17 @@ static void pause_between_tries(uint64_t waited_ns, bool in_a_hurry)
 		nanosleep(&pause, NULL);
 }
 
-/* __WNOTHREAD: only what this thread traces, no child of the caller's. */
 struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
 {
 	/* Answers to an interrupt are a matter of microseconds. */
 	const bool in_a_hurry = tracer->wanted_count || tracer->in_remote_call;
 	const uint64_t begin = tracer_now_ns();
+	/* Signals can come faster than they are passed on. */
+	size_t left = tracer->count;
 
 	for (;;) {
 		int status;
-		pid_t tid =
-			waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
+		pid_t tid = wait_for_status(-1, WNOHANG, &status);
 		uint64_t now;
 
 		if (tid > 0) {
@@ -437,23 +474,32 @@ struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
 
 			if (thread)
 				return thread;
-			continue;
+			if (left) {
+				left--;
+				continue;
+			}
 		}
 		if (tid < 0 && errno == ECHILD)
 			return NULL;
 		now = tracer_now_ns();
 		if (now >= deadline_ns)
 			return NULL;
-		pause_between_tries(now - begin, in_a_hurry);
+		if (tid <= 0)
+			pause_between_tries(now - begin, in_a_hurry);
 	}
 }
 
+/* Threads can stop faster than they are served. */
 void tracer_serve(struct tracer *tracer, uint64_t until_ns)
 {
-	struct thread *thread;
+	for (size_t left = tracer->count + 1;
+	     left > 0 || tracer_now_ns() < until_ns; left -= left > 0) {
+		struct thread *thread = tracer_next(tracer, until_ns);
 
-	while ((thread = tracer_next(tracer, until_ns)))
+		if (!thread)
+			break;
 		tracer_resume(thread);
+	}
 }
 
 int tracer_stop(struct tracer *tracer, struct thread *thread,
@@ -499,7 +545,7 @@ void tracer_release(struct tracer *tracer, struct thread *thread)
 		tracer_resume(thread);
 		return;
 	}
-	ptrace(PTRACE_DETACH, thread->tid, NULL, (void *)(long)thread->signal);
+	ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
 	thread->run = THREAD_GONE;
 }
 

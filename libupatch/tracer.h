@@ -28,7 +28,6 @@ enum thread_run {
 enum thread_event {
 	THREAD_EVENT_NONE,
 	THREAD_EVENT_INTERRUPT, /* the stop that was asked for, or a new thread */
-	THREAD_EVENT_SIGNAL,	/* a signal is about to be delivered */
 	THREAD_EVENT_SYSCALL,
 	THREAD_EVENT_EXEC,
 	THREAD_EVENT_OTHER,
@@ -38,7 +37,6 @@ struct thread {
 	pid_t tid;
 	enum thread_run run;
 	enum thread_event event; /* of the last stop */
-	int signal;		 /* to be delivered when it runs again, or 0 */
 	bool is_new;		 /* born while its creator was traced */
 	bool wanted;		 /* an interrupt was sent and not yet seen */
 	bool to_syscall; /* it was last resumed to stop at system calls */
@@ -100,8 +98,8 @@ UPATCH_MUST_CHECK int tracer_seize_all(struct tracer *tracer, pid_t except,
 void tracer_interrupt(struct tracer *tracer, struct thread *thread);
 /*
  * The next thread that stopped or ended, at most until `deadline_ns`
- * (CLOCK_MONOTONIC); NULL: none.  Signals, clones and calls to be made again
- * are handled here; what is returned is in one of the stopped states or GONE.
+ * (CLOCK_MONOTONIC); NULL: none.  Signals are passed on, clones and calls to be
+ * made again handled here; what is returned is in one of the stopped states or GONE.
  */
 struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns);
 /* Until then, lets everything that stops go on at once. */
@@ -110,7 +108,7 @@ void tracer_serve(struct tracer *tracer, uint64_t until_ns);
 UPATCH_MUST_CHECK int tracer_stop(struct tracer *tracer, struct thread *thread,
 				  uint64_t deadline_ns,
 				  struct upatch_error *err);
-/* Lets a stopped thread run on, with its signal if one is held. */
+/* Lets a stopped thread run on. */
 void tracer_resume(struct thread *thread);
 /* As tracer_resume, and stops again at the next system call boundary. */
 void tracer_resume_to_syscall(struct thread *thread);
