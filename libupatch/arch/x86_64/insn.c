@@ -195,10 +195,13 @@ static void find_rip_operand(const struct insn_layout *layout,
 /* `call *%rsp` or `call *disp(%rsp, …)`: its copy pushes before it reads. */
 static bool calls_through_rsp(const struct insn *insn, uint8_t rex)
 {
-	uint8_t modrm = insn->bytes[insn->opcode_at + 1];
+	uint8_t modrm;
 
-	if (insn->kind != INSN_CALL_INDIRECT || MODRM_RM(modrm) != 4 ||
-	    (rex & REX_B))
+	/* Others may end with their opcode, at the fifteenth byte. */
+	if (insn->kind != INSN_CALL_INDIRECT || (rex & REX_B))
+		return false;
+	modrm = insn->bytes[insn->opcode_at + 1];
+	if (MODRM_RM(modrm) != 4)
 		return false;
 	if (MODRM_MOD(modrm) == 3)
 		return true;

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer harness for reading a patch.  From the top directory:
- *	clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *		-Iinclude -Ilibupatch tests/fuzz/fuzz_patch_file.c \
- *		libupatch/error.c libupatch/patch_*.c \
- *		libupatch/arch/x86_64/patch_reloc.c -lelf -o fuzz_patch_file
- * Start it with a directory of patches as corpus.
+ * Whatever a file contains, reading it as a patch ends with a model that
+ * keeps its promises, or with a message of one line.
  */
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "patch_touch.h"
 
-/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer names it. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
