@@ -7,6 +7,36 @@
 
 #include "insn_layout.h"
 
+/*
+ * libcapstone is linked in, and cs_open alone refers to every processor that it
+ * knows: their tables have 77,000 pointers to relocate whenever a program
+ * starts, 70,000 of which are not ours.  Defined here, they stay out.
+ */
+#define NOT_LINKED(arch)                                                       \
+	cs_err arch##_global_init(void *handle);                               \
+	cs_err arch##_option(void *handle, cs_opt_type type, size_t value);    \
+	cs_err arch##_global_init(void *handle)                                \
+	{                                                                      \
+		(void)handle;                                                  \
+		return CS_ERR_ARCH;                                            \
+	}                                                                      \
+	cs_err arch##_option(void *handle, cs_opt_type type, size_t value)     \
+	{                                                                      \
+		(void)handle, (void)type, (void)value;                         \
+		return CS_ERR_ARCH;                                            \
+	}
+NOT_LINKED(AArch64)
+NOT_LINKED(ARM)
+NOT_LINKED(EVM)
+NOT_LINKED(M680X)
+NOT_LINKED(M68K)
+NOT_LINKED(Mips)
+NOT_LINKED(PPC)
+NOT_LINKED(Sparc)
+NOT_LINKED(SystemZ)
+NOT_LINKED(TMS320C64x)
+NOT_LINKED(XCore)
+
 int insn_decoder_init(struct insn_decoder *decoder, struct upatch_error *err)
 {
 	cs_err status;
