@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -374,6 +376,78 @@ Test(trust, system_asks_for_signatures)
 	EXPECT_REFUSAL(EXIT_REFUSED, "has no signature", "apply", victim.target,
 		       place.patch);
 	EXPECT_REFUSAL(EXIT_REFUSED, "1 problem", "check", place.patch);
+	victim_stop(&victim);
+	remove_place(&place);
+}
+
+/* --- The audit line ----------------------------------------------------- */
+
+/* In a mount namespace whose /dev has nothing but our syslog: $0. */
+#define WITH_SYSLOG                                                            \
+	"mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && "         \
+	"ln -s \"$0\" /dev/log && exec \"$@\""
+
+static int listen_as_syslog(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		cr_fatal("cannot listen at %s", path);
+	return fd;
+}
+
+static void expect_audit(int fd, const char *const parts[])
+{
+	char line[4096];
+	ssize_t len = recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT);
+
+	if (len < 0)
+		cr_fatal("no line came");
+	line[len] = '\0';
+	for (size_t i = 0; parts[i]; i++) {
+		if (!strstr(line, parts[i]))
+			cr_fatal("no '%s' in '%s'", parts[i], line);
+	}
+}
+#define EXPECT_AUDIT(fd, ...)                                                  \
+	expect_audit((fd), (const char *const[]){ __VA_ARGS__, NULL })
+
+Test(trust, operations_are_audited)
+{
+	const char *prefix[] = { "unshare",   "-m", "sh", "-c",
+				 WITH_SYSLOG, NULL, NULL };
+	struct victim victim;
+	struct place place;
+	char pid[32], selector[32];
+	char none;
+	int fd;
+
+	require_ptrace();
+	make_signed_place(&place);
+	VICTIM_START(&victim, "workers", "sleep", "2");
+	snprintf(pid, sizeof(pid), " pid=%s ", victim.target);
+	snprintf(selector, sizeof(selector), "exe:/proc/%s/exe", victim.target);
+	prefix[5] = in_place(&place, "log");
+	fd = listen_as_syslog(prefix[5]);
+	upatchctl_run_under(prefix);
+	EXPECT_EXIT(EXIT_DONE, "apply", victim.target, place.patch, "--keys",
+		    place.folder);
+	EXPECT_AUDIT(fd, "upatchctl[", "]: apply pid=", pid, "patch=\"work\"",
+		     "/work.so\"", "build-id=\"", "signer=\"ours.pem\"",
+		     " uid=0", " exit=0", "/workers\"");
+	EXPECT_EXIT(EXIT_REFUSED, "apply", victim.target, place.patch);
+	EXPECT_AUDIT(fd, pid, " exit=5 error=\"");
+	EXPECT_EXIT(EXIT_DONE, "revert", victim.target, "work");
+	EXPECT_AUDIT(fd, "]: revert pid=", pid, "patch=\"work\"", " exit=0");
+	EXPECT_EXIT(EXIT_DONE, "apply", "--dry-run", victim.target,
+		    place.patch);
+	EXPECT_EXIT(EXIT_DONE, "status", victim.target);
+	cr_assert(lt(int, (int)recv(fd, &none, 1, MSG_DONTWAIT), 0));
+	EXPECT_EXIT(EXIT_DONE, "apply", selector, place.patch);
+	EXPECT_AUDIT(fd, "]: apply pid=", pid, "patch=\"work\"", " exit=0");
+	close(fd);
 	victim_stop(&victim);
 	remove_place(&place);
 }

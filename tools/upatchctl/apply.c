@@ -56,6 +56,8 @@ static int apply_file(struct operation *operation,
 		show_all_aliases(operation, file);
 	code = upatch_apply(operation->target, file, &operation->options,
 			    &operation->result, err);
+	operation_audit(operation, "apply", upatch_patch_file_info(file), code,
+			err);
 	if (code != 0)
 		return code;
 	outcome = (struct report_outcome){
@@ -111,6 +113,7 @@ static int apply_many(const struct arguments *arguments,
 		      const struct report *report, struct upatch_error *err)
 {
 	struct fleet_operation operation = {
+		.command = "apply",
 		.verb = "apply",
 		.done = "applied",
 		.operate = apply_subject,
@@ -123,6 +126,7 @@ static int apply_many(const struct arguments *arguments,
 	if (code != 0)
 		return code;
 	operation.patch = upatch_patch_file_info(file)->name;
+	operation.info = upatch_patch_file_info(file);
 	operation.subject = file;
 	code = fleet_operation_run(&operation, arguments, report, err);
 	upatch_patch_file_close(file);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "failure.h"
 #include "fleet.h"
 #include "fleet_report.h"
@@ -47,6 +48,26 @@ static int check(struct upatch_target *target,
 				  err);
 }
 
+/* What was as it should be is no operation. */
+static void write_audit(const struct fleet_operation *operation,
+			const struct upatch_target *target,
+			const struct upatch_result *result, int code,
+			const struct upatch_error *err)
+{
+	const struct audit audit = {
+		.command = operation->command,
+		.target = target,
+		.patch = operation->patch ? operation->patch : result->patch,
+		.info = operation->info,
+		.result = result,
+		.code = code,
+		.err = err,
+	};
+
+	if (code != (int)operation->unchanged_code)
+		audit_write(&audit);
+}
+
 static int operate(struct upatch_target *target,
 		   const struct upatch_options *options, void *user,
 		   void **ret_product, struct upatch_error *err)
@@ -60,6 +81,7 @@ static int operate(struct upatch_target *target,
 				   "out of memory");
 	code = operation->operate(target, operation->subject, options, result,
 				  err);
+	write_audit(operation, target, result, code, err);
 	if (code == 0)
 		*ret_product = result;
 	else

@@ -6,9 +6,11 @@
 #include "command.h"
 
 struct fleet_operation {
-	const char *verb; /* "apply" */
+	const char *command; /* "apply" */
+	const char *verb;
 	const char *done; /* "applied" */
 	const char *patch;
+	const struct upatch_info *info; /* of its file, or NULL */
 	/* `subject` is the patch's file or name, or NULL */
 	int (*operate)(struct upatch_target *target, const void *subject,
 		       const struct upatch_options *options,

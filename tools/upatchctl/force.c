@@ -8,6 +8,7 @@ static int force_run(const struct arguments *arguments,
 {
 	static const struct operation_kind kind = {
 		.drive = upatch_force,
+		.command = "force",
 		.verb = "force a transition",
 		.done = "forced",
 		.needs_one = true,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "audit.h"
 #include "failure.h"
 #include "fleet_operation.h"
 #include "interrupt.h"
@@ -50,6 +51,24 @@ void operation_fini(struct operation *operation)
 	upatch_target_close(operation->target);
 }
 
+void operation_audit(const struct operation *operation, const char *command,
+		     const struct upatch_info *info, int code,
+		     const struct upatch_error *err)
+{
+	const struct audit audit = {
+		.command = command,
+		.target = operation->target,
+		.patch = info ? info->name : operation->result.patch,
+		.info = info,
+		.result = &operation->result,
+		.code = code,
+		.err = err,
+	};
+
+	if (!operation->options.dry_run)
+		audit_write(&audit);
+}
+
 /* A process without a transition has nothing to be driven. */
 static int drive_one_of_many(struct upatch_target *target, const void *subject,
 			     const struct upatch_options *options,
@@ -74,6 +93,7 @@ static int run_many(const struct operation_kind *kind,
 		    const struct report *report, struct upatch_error *err)
 {
 	const struct fleet_operation operation = {
+		.command = kind->command,
 		.verb = kind->verb,
 		.done = kind->done,
 		.operate = drive_one_of_many,
@@ -99,6 +119,7 @@ static int run_one(const struct operation_kind *kind,
 		return code;
 	code = kind->drive(operation.target, &operation.options,
 			   &operation.result, err);
+	operation_audit(&operation, kind->command, NULL, code, err);
 	if (code == 0) {
 		outcome = (struct report_outcome){
 			.done = kind->done,

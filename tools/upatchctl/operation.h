@@ -22,6 +22,11 @@ UPATCH_MUST_CHECK int operation_init(struct operation *operation,
 				     struct upatch_error *err);
 void operation_fini(struct operation *operation);
 
+/* Tells syslog what became of it; not of a dry run.  `info` may be NULL. */
+void operation_audit(const struct operation *operation, const char *command,
+		     const struct upatch_info *info, int code,
+		     const struct upatch_error *err);
+
 /* Where the operation works on the transition that is running. */
 typedef int (*operation_on_transition)(struct upatch_target *target,
 				       const struct upatch_options *options,
@@ -30,8 +35,9 @@ typedef int (*operation_on_transition)(struct upatch_target *target,
 
 struct operation_kind {
 	operation_on_transition drive;
-	const char *verb; /* "finish" */
-	const char *done; /* as in struct report_outcome */
+	const char *command; /* "wait" */
+	const char *verb;    /* "finish" */
+	const char *done;    /* as in struct report_outcome */
 	/* of many processes one at least has to have a transition */
 	bool needs_one;
 	/* those that begin meanwhile are left alone */

@@ -14,16 +14,29 @@ static size_t control_len(const unsigned char *text)
 	return 0;
 }
 
-void printable_put(FILE *out, const char *text)
+static void put(FILE *out, const char *text, bool is_quoted)
 {
 	const unsigned char *at = (const unsigned char *)text;
 	size_t len;
 
 	while (*at) {
 		len = control_len(at);
-		if (len == 0)
+		if (len == 0) {
+			if (is_quoted && (*at == '"' || *at == '\\'))
+				fputc('\\', out);
 			fputc(*at++, out);
+		}
 		for (; len > 0; len--)
 			fprintf(out, "\\x%02x", *at++);
 	}
+}
+
+void printable_put(FILE *out, const char *text)
+{
+	put(out, text, false);
+}
+
+void printable_put_quoted(FILE *out, const char *text)
+{
+	put(out, text, true);
 }

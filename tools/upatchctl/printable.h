@@ -10,5 +10,7 @@
 
 /* Control characters, those of UTF-8 included, are written as \xNN. */
 void printable_put(FILE *out, const char *text);
+/* The same between quotes: they and backslashes get a backslash before. */
+void printable_put_quoted(FILE *out, const char *text);
 
 #endif

@@ -8,6 +8,7 @@ static int reverse_run(const struct arguments *arguments,
 {
 	static const struct operation_kind kind = {
 		.drive = upatch_reverse,
+		.command = "reverse",
 		.verb = "reverse a transition",
 		.done = "reversed",
 		.needs_one = true,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* upatchctl revert: take a patch back. */
+#include <stdio.h>
+
 #include "command.h"
 #include "fleet_operation.h"
 #include "operand.h"
@@ -23,6 +25,7 @@ static int revert_many(const struct arguments *arguments,
 		       const struct report *report, struct upatch_error *err)
 {
 	const struct fleet_operation operation = {
+		.command = "revert",
 		.verb = "revert",
 		.done = "reverted",
 		.patch = arguments->operands[1],
@@ -50,6 +53,9 @@ static int revert_run(const struct arguments *arguments,
 		return code;
 	code = upatch_revert(operation.target, patch, &operation.options,
 			     &operation.result, err);
+	snprintf(operation.result.patch, sizeof(operation.result.patch), "%s",
+		 patch);
+	operation_audit(&operation, "revert", NULL, code, err);
 	if (code == 0) {
 		outcome = (struct report_outcome){
 			.done = "reverted",

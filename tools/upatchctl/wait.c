@@ -8,6 +8,7 @@ static int wait_run(const struct arguments *arguments,
 {
 	static const struct operation_kind kind = {
 		.drive = upatch_wait,
+		.command = "wait",
 		.verb = "finish a transition",
 		.done = "finished",
 	};
