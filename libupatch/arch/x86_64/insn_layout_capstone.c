@@ -4,6 +4,10 @@
  * a displacement is not to be trusted: 4.0.2 says 2 where a 0x66 is involved.
  */
 #include <capstone/capstone.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "insn_layout.h"
 
@@ -37,29 +41,125 @@ NOT_LINKED(SystemZ)
 NOT_LINKED(TMS320C64x)
 NOT_LINKED(XCore)
 
+/*
+ * Capstone 4.0.2 looks at few results of its allocations.  A handle makes two
+ * in cs_open and one when it disassembles for the first time, an index of all
+ * instructions (insn_find).  When there is no memory they are given what was
+ * put aside before.
+ */
+#define SPARES	  3
+#define SPARE_LEN (64UL * 1024)
+
+static __thread void *spares[SPARES];
+
+static void *take_spare(size_t len)
+{
+	for (int i = 0; len <= SPARE_LEN && i < SPARES; i++) {
+		void *spare = spares[i];
+
+		spares[i] = NULL;
+		if (spare)
+			return memset(spare, 0, len);
+	}
+	return NULL;
+}
+
+static void *spare_malloc(size_t len)
+{
+	void *block = malloc(len);
+
+	return block ? block : take_spare(len);
+}
+
+static void *spare_calloc(size_t count, size_t size)
+{
+	void *block = calloc(count, size);
+
+	return block ? block : take_spare(count * size);
+}
+
+static void set_allocator(void)
+{
+	cs_opt_mem functions = { spare_malloc, spare_calloc, realloc, free,
+				 vsnprintf };
+
+	cs_option(0, CS_OPT_MEM, (size_t)&functions);
+}
+
+static bool put_aside(void)
+{
+	bool complete = true;
+
+	for (int i = 0; i < SPARES; i++) {
+		spares[i] = malloc(SPARE_LEN);
+		complete = complete && spares[i];
+	}
+	return complete;
+}
+
+static void free_spares(void)
+{
+	for (int i = 0; i < SPARES; i++) {
+		free(spares[i]);
+		spares[i] = NULL;
+	}
+}
+
+/* cs_malloc would write through what it did not get. */
+static cs_insn *new_scratch(void)
+{
+	cs_insn *scratch = calloc(1, sizeof(*scratch));
+
+	if (scratch)
+		scratch->detail = calloc(1, sizeof(*scratch->detail));
+	if (scratch && scratch->detail)
+		return scratch;
+	free(scratch);
+	return NULL;
+}
+
+/* Afterwards nothing is allocated any more. */
+static bool open_handle(struct insn_decoder *decoder)
+{
+	static const uint8_t nop = 0x90;
+	const uint8_t *code = &nop;
+	size_t len = sizeof(nop);
+	uint64_t addr = 0;
+
+	decoder->scratch = new_scratch();
+	return decoder->scratch &&
+	       cs_open(CS_ARCH_X86, CS_MODE_64, &decoder->handle) ==
+		       CS_ERR_OK &&
+	       cs_option(decoder->handle, CS_OPT_DETAIL, CS_OPT_ON) ==
+		       CS_ERR_OK &&
+	       cs_disasm_iter(decoder->handle, &code, &len, &addr,
+			      decoder->scratch);
+}
+
 int insn_decoder_init(struct insn_decoder *decoder, struct upatch_error *err)
 {
-	cs_err status;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	bool is_open;
 
-	status = cs_open(CS_ARCH_X86, CS_MODE_64, &decoder->handle);
-	if (status == CS_ERR_OK) {
-		status = cs_option(decoder->handle, CS_OPT_DETAIL, CS_OPT_ON);
-		decoder->scratch = cs_malloc(decoder->handle);
-		if (status == CS_ERR_OK && decoder->scratch)
-			return 0;
-		insn_decoder_fini(decoder);
-	}
+	*decoder = (struct insn_decoder){ 0 };
+	pthread_once(&once, set_allocator);
+	is_open = put_aside() && open_handle(decoder);
+	free_spares();
+	if (is_open)
+		return 0;
+	insn_decoder_fini(decoder);
 	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-			 "cannot start the disassembler: %s",
-			 status == CS_ERR_OK ? "out of memory"
-					     : cs_strerror(status));
+			 "cannot start the disassembler: out of memory");
 }
 
 void insn_decoder_fini(struct insn_decoder *decoder)
 {
 	if (decoder->scratch)
-		cs_free(decoder->scratch, 1);
-	cs_close(&decoder->handle);
+		free(decoder->scratch->detail);
+	free(decoder->scratch);
+	if (decoder->handle)
+		cs_close(&decoder->handle);
+	*decoder = (struct insn_decoder){ 0 };
 }
 
 /*
