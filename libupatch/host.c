@@ -20,6 +20,7 @@
 
 struct exports {
 	bool is_read;
+	bool is_unknown; /* it has symbols that could not be read */
 	struct dynamic_symbols symbols;
 };
 
@@ -67,8 +68,9 @@ static const struct dynamic_symbols *exports_of(const struct search *search,
 	};
 
 	if (!exports->is_read)
-		(void)dynamic_symbols_read(&process->memory, &place,
-					   &exports->symbols);
+		exports->is_unknown =
+			!dynamic_symbols_read(&process->memory, &place,
+					      &exports->symbols);
 	exports->is_read = true;
 	return &exports->symbols;
 }
@@ -85,8 +87,14 @@ static int read_exports(struct search *search, struct upatch_error *err)
 	for (size_t i = 0; i < modules->count; i++) {
 		const struct module *module = &modules->modules[i];
 
-		if (module->soname && is_libc_name(module->soname))
-			(void)exports_of(search, module);
+		if (!module->soname || !is_libc_name(module->soname))
+			continue;
+		(void)exports_of(search, module);
+		if (search->exports[i].is_unknown)
+			return error_set(
+				err, UPATCH_ERROR_SYSTEM, 0,
+				"cannot read the symbols of '%s' in process %d",
+				module->path, search->process->pid);
 	}
 	return 0;
 }
@@ -100,12 +108,15 @@ static void search_fini(struct search *search)
 	examine_buffer_free(&search->buffer);
 }
 
+/* Not known counts as yes. */
 static bool defines_allocator(const struct search *search,
 			      const struct module *module)
 {
 	const struct dynamic_symbols *exports = exports_of(search, module);
 
-	return dynamic_symbols_find(exports, "malloc") ||
+	return search->exports[module - search->process->modules.modules]
+		       .is_unknown ||
+	       dynamic_symbols_find(exports, "malloc") ||
 	       dynamic_symbols_find(exports, "free");
 }
 

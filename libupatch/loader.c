@@ -156,11 +156,15 @@ int loader_find(const struct memory *memory, struct loader *ret_loader,
 	if (!module_image_read(memory, start.phdr, start.phdr_count,
 			       &loader.exe))
 		return loader_report_gone(memory, err);
-	if (describe(memory, &loader.exe, start.base, &module) &&
-	    is_glibc(&module))
+	errno = 0;
+	if (!describe(memory, &loader.exe, start.base, &module) && errno)
+		ret = error_set(err, error_code_of_errno(errno), errno,
+				"cannot read the dynamic loader of process %d",
+				memory->pid);
+	else if (is_glibc(&module))
 		loader.r_debug = find_r_debug(memory, &loader.exe, &module);
 	module_image_fini_module(&module);
-	if (loader.r_debug == 0)
+	if (!ret && loader.r_debug == 0)
 		ret = refuse(memory, &loader.exe, err);
 	if (ret < 0)
 		loader_free(&loader);

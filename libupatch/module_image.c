@@ -2,6 +2,7 @@
 /* What a module's program headers, read from memory, say about it. */
 #include "module_image.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,45 +201,58 @@ static const uint8_t *find_build_id(const uint8_t *notes, size_t len,
 	return NULL;
 }
 
-/* The build id in the notes of `header`; NULL: none there. */
-static char *read_build_id(const struct memory *memory,
-			   const struct module_image *image,
-			   const Elf64_Phdr *header)
+/* The build id in the notes of `header`, if there is one.  False: errno. */
+static bool read_build_id(const struct memory *memory,
+			  const struct module_image *image,
+			  const Elf64_Phdr *header, char **ret_build_id)
 {
 	size_t len = header->p_filesz;
-	char *build_id = NULL;
+	bool complete = true;
 	const uint8_t *id;
 	uint8_t *notes;
 	size_t id_len;
 
-	if (len > MAX_NOTES)
-		return NULL;
+	if (len == 0 || len > MAX_NOTES)
+		return true;
 	notes = malloc(len);
 	if (!notes)
-		return NULL;
+		return false;
 	len = memory_read_some(memory, module_image_addr(image, header), notes,
 			       len);
 	id = find_build_id(notes, len, header->p_align == 8 ? 8 : 4, &id_len);
-	if (id && id_len > 0 && id_len <= MODULE_BUILD_ID_MAX)
-		build_id = hex_of(id, id_len);
+	if (id && id_len > 0 && id_len <= MODULE_BUILD_ID_MAX) {
+		*ret_build_id = hex_of(id, id_len);
+		complete = *ret_build_id;
+	}
 	free(notes);
-	return build_id;
+	return complete;
 }
 
-static char *read_soname(const struct memory *memory,
-			 const struct module *module)
+/*
+ * The name, if it has one.  False: errno; the module must not be taken for one
+ * without a name then, as names tell the C library and the runtime.
+ */
+static bool read_soname(const struct memory *memory,
+			const struct module *module, char **ret_soname)
 {
 	struct dynamic_place place = { module->dynamic, module->bias,
 				       module->start, module->end };
 	struct dynamic dynamic;
 	char soname[4096];
 
-	if (!dynamic_read(memory, &place, &dynamic) || dynamic.soname == 0 ||
-	    dynamic.strtab == 0 || dynamic.soname >= dynamic.strtab_len ||
-	    memory_read_string(memory, dynamic.strtab + dynamic.soname, soname,
+	errno = EIO;
+	if (!module->dynamic)
+		return true;
+	if (!dynamic_read(memory, &place, &dynamic))
+		return false;
+	if (dynamic.soname == 0 || dynamic.strtab == 0 ||
+	    dynamic.soname >= dynamic.strtab_len)
+		return true;
+	if (memory_read_string(memory, dynamic.strtab + dynamic.soname, soname,
 			       sizeof(soname), NULL) < 0)
-		return NULL;
-	return strdup(soname);
+		return false;
+	*ret_soname = strdup(soname);
+	return *ret_soname;
 }
 
 static void take_segment(const struct module_image *image,
@@ -281,11 +295,11 @@ bool module_image_describe(const struct memory *memory,
 			module->eh_frame_hdr = module_image_addr(image, header);
 			module->eh_frame_hdr_len = header->p_memsz;
 		}
-		if (header->p_type == PT_NOTE && !module->build_id)
-			module->build_id = read_build_id(memory, image, header);
+		if (header->p_type == PT_NOTE && !module->build_id &&
+		    !read_build_id(memory, image, header, &module->build_id))
+			return false;
 	}
-	module->soname = read_soname(memory, module);
-	return true;
+	return read_soname(memory, module, &module->soname);
 }
 
 void module_image_fini_module(struct module *module)

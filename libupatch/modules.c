@@ -2,6 +2,7 @@
 /* What the dynamic loader of the target has loaded. */
 #include "modules.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ static bool is_exe(const struct loader *loader, const struct link_node *node)
 	       module_image_addr(&loader->exe, header) == node->dynamic;
 }
 
-/* False: out of memory. */
+/* False: errno. */
 static bool read_module(const struct memory *memory, const struct maps *maps,
 			const struct loader *loader,
 			const struct link_node *node, struct module *module)
@@ -97,6 +98,7 @@ static bool read_module(const struct memory *memory, const struct maps *maps,
 		return false;
 	if (exe)
 		return module_image_describe(memory, &loader->exe, module);
+	errno = 0;
 	if (module_image_find(memory, maps, node->bias, node->dynamic,
 			      &image)) {
 		bool described = module_image_describe(memory, &image, module);
@@ -104,6 +106,8 @@ static bool read_module(const struct memory *memory, const struct maps *maps,
 		module_image_free(&image);
 		return described;
 	}
+	if (errno == ENOMEM)
+		return false;
 	describe_mapping(maps, node, module);
 	return true;
 }
@@ -114,6 +118,7 @@ static int read_list_modules(const struct memory *memory,
 			     struct modules *modules, struct upatch_error *err)
 {
 	struct maps maps;
+	int saved_errno;
 	bool complete;
 	int ret = maps_read(memory->pid, &maps, err);
 
@@ -127,13 +132,13 @@ static int read_list_modules(const struct memory *memory,
 		complete = read_module(memory, &maps, loader, &list->nodes[i],
 				       &modules->modules[i]);
 	}
+	saved_errno = errno;
 	maps_free(&maps);
 	if (complete)
 		return 0;
-	return error_set(
-		err, UPATCH_ERROR_NO_MEMORY, 0,
-		"cannot read the %zu modules of process %d: out of memory",
-		list->count, memory->pid);
+	return error_set(err, error_code_of_errno(saved_errno), saved_errno,
+			 "cannot read the %zu modules of process %d",
+			 list->count, memory->pid);
 }
 
 /* LINK_LIST_OK and *ret == 0: done.  Otherwise nothing is left behind. */
@@ -160,6 +165,9 @@ static enum link_list_state try_modules(const struct memory *memory,
 	link_list_free(&before);
 	if (state != LINK_LIST_OK || *ret < 0)
 		modules_free(modules);
+	/* What could not be read may have been unmapped. */
+	if (state == LINK_LIST_CHANGING)
+		*ret = 0;
 	return state;
 }
 

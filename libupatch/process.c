@@ -151,6 +151,25 @@ int process_refresh_maps(struct process *process, struct upatch_error *err)
 	return 0;
 }
 
+/*
+ * One that could not be read well enough to be known: a second one must not be
+ * loaded.
+ */
+static bool has_unknown_runtime(const struct process *process)
+{
+	static const char name[] = "/memfd:" RT_SONAME;
+
+	for (size_t i = 0; i < process->modules.count; i++) {
+		const struct map *map =
+			maps_find(&process->maps,
+				  process->modules.modules[i].dynamic);
+
+		if (map && !strncmp(map->path, name, strlen(name)))
+			return true;
+	}
+	return false;
+}
+
 int process_refresh(struct process *process, struct upatch_error *err)
 {
 	struct modules modules;
@@ -168,8 +187,13 @@ int process_refresh(struct process *process, struct upatch_error *err)
 	ret = process_refresh_maps(process, err);
 	if (ret)
 		return ret;
-	return view_find_state(&process->memory, &process->modules,
-			       &process->state_addr, err);
+	ret = view_find_state(&process->memory, &process->modules,
+			      &process->state_addr, err);
+	if (!ret && !process->state_addr && has_unknown_runtime(process))
+		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+				 "cannot read the runtime in process %d",
+				 process->pid);
+	return ret;
 }
 
 static int check_task(const struct process *process, pid_t tid,
