@@ -24,12 +24,14 @@
 #define SCRATCH_LEN	 (512UL * 1024)
 #define CLOSE_TIMEOUT_NS 2000000000UL
 /* The time-out is for finding a thread; what is begun is brought to its end. */
+/* One that nobody greets ends within 0.9 seconds. */
+#define AGENT_END_NS	1000000000UL
 #define CALL_TIMEOUT_NS 10000000000UL
 #define RUNTIME_MAX_LEN (4UL << 20)
 
 /* What the stub and the calls need of the target's C library. */
 struct libc_entries {
-	upatch_addr_t mmap, dlopen, dlsym, dlerror, sigreturn;
+	upatch_addr_t mmap, munmap, dlopen, dlsym, dlerror, sigreturn;
 };
 
 struct entry {
@@ -40,8 +42,10 @@ struct entry {
 	struct libc_entries libc;
 	unsigned char *image; /* of the runtime's file; NULL: it is there */
 	size_t image_len;
-	upatch_addr_t stub_page; /* to be unmapped by the agent; or 0 */
 	int target_fd;
+	bool image_is_mapped; /* behind the stub, which unmaps it */
+	bool dlopen_failed;
+	bool is_begun; /* the thread has been sent to start the agent */
 };
 
 static int find_sigreturn(const struct process *process,
@@ -97,10 +101,12 @@ static int find_libc(const struct process *process, struct libc_entries *libc,
 			"process %d does not use the C library of glibc",
 			process->pid);
 	libc->mmap = process_exported(process, module, "mmap");
+	libc->munmap = process_exported(process, module, "munmap");
 	libc->dlopen = find_dl_function(process, module, "dlopen");
 	libc->dlsym = find_dl_function(process, module, "dlsym");
 	libc->dlerror = find_dl_function(process, module, "dlerror");
-	if (!libc->mmap || !libc->dlopen || !libc->dlsym || !libc->dlerror)
+	if (!libc->mmap || !libc->munmap || !libc->dlopen || !libc->dlsym ||
+	    !libc->dlerror)
 		return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
 				 "process %d has no dlopen", process->pid);
 	return find_sigreturn(process, module, &libc->sigreturn, err);
@@ -255,31 +261,103 @@ static int map_stub_page(struct entry *entry, struct remote_call *call,
 	return 0;
 }
 
-static int load_runtime(struct entry *entry, struct remote_call *call,
-			struct upatch_error *err)
+static int run_stub(struct entry *entry, struct remote_call *call,
+		    upatch_addr_t page, struct upatch_error *err)
 {
 	uint64_t args[6] = { 0 }, results[3];
-	upatch_addr_t page = 0, params = 0;
 	struct arch_regs regs;
 	int64_t last;
-	int ret = map_stub_page(entry, call, &page, err);
+	int ret = write_stub(entry, call->thread->tid, page, &args[0], err);
 
 	if (ret)
 		return ret;
-	ret = write_stub(entry, call->thread->tid, page, &params, err);
-	if (ret)
-		return ret;
-	args[0] = params;
+	entry->is_begun = true;
 	ret = remote_call_run(call, page, args, entry->call_deadline_ns, &regs,
 			      &last, err);
 	if (ret)
 		return ret;
-	entry->stub_page = page;
+	entry->image_is_mapped = false;
 	arch_stub_results(&regs, results);
+	entry->dlopen_failed = results[0] == STUB_DLOPEN_FAILED;
 	if (results[0] != STUB_OK)
 		return report_stub(entry, call, results, err);
 	entry->target_fd = (int)(int64_t)results[1];
 	return 0;
+}
+
+/* Of a thread that has not come back from the stub, nothing can be unmapped. */
+static int unmap(struct entry *entry, struct remote_call *call,
+		 upatch_addr_t addr, size_t len, struct upatch_error *err)
+{
+	const uint64_t args[6] = { addr, len };
+	struct arch_regs regs;
+	int64_t result = 0;
+	int ret;
+
+	if (!call->is_ready)
+		return 0;
+	ret = remote_call_run(call, entry->libc.munmap, args,
+			      entry->call_deadline_ns, &regs, &result, err);
+	if (!ret && result < 0)
+		ret = error_set(err, UPATCH_ERROR_SYSTEM, (int)-result,
+				"process %d cannot unmap memory of ours",
+				entry->process->pid);
+	if (!ret)
+		return 0;
+	error_append(err, "%zu bytes stay mapped at 0x%lx", len, addr);
+	return ret;
+}
+
+/*
+ * glibc 2.36 leaves what it has mapped already where it cannot map the rest
+ * (_dl_map_object_from_fd).  Nobody else knows of these mappings.
+ */
+static int unmap_failed_runtime(struct entry *entry, struct remote_call *call,
+				struct upatch_error *err)
+{
+	static const char name[] = "/memfd:" RT_SONAME;
+	const struct maps *maps = &entry->process->maps;
+	int ret = process_refresh_maps(entry->process, err);
+
+	for (size_t i = 0; !ret && i < maps->count; i++) {
+		const struct map *map = &maps->maps[i];
+
+		if (!strncmp(map->path, name, strlen(name)))
+			ret = unmap(entry, call, map->start,
+				    map->end - map->start, err);
+	}
+	return ret;
+}
+
+static int load_runtime(struct entry *entry, struct remote_call *call,
+			struct upatch_error *err)
+{
+	struct upatch_error problem;
+	upatch_addr_t page;
+	int ret = map_stub_page(entry, call, &page, err);
+	int unmap_ret = 0;
+
+	if (ret)
+		return ret;
+	entry->image_is_mapped = true;
+	ret = run_stub(entry, call, page, err);
+	if (entry->dlopen_failed)
+		unmap_ret = unmap_failed_runtime(entry, call, &problem);
+	if (!unmap_ret)
+		unmap_ret = unmap(entry, call, page,
+				  PAGE_LEN + (entry->image_is_mapped
+						      ? entry->image_len
+						      : 0),
+				  &problem);
+	if (!unmap_ret)
+		return ret;
+	if (ret)
+		error_append(err, "%s", problem.message);
+	else if (err)
+		*err = problem;
+	if (err)
+		err->code = UPATCH_ERROR_TARGET_DAMAGED;
+	return UPATCH_ERROR_TARGET_DAMAGED;
 }
 
 static int start_again(struct entry *entry, struct remote_call *call,
@@ -295,6 +373,7 @@ static int start_again(struct entry *entry, struct remote_call *call,
 
 	if (ret)
 		return ret;
+	entry->is_begun = true;
 	ret = remote_call_run(call, state.start, args, entry->call_deadline_ns,
 			      &regs, &last, err);
 	if (ret)
@@ -308,8 +387,7 @@ static int start_again(struct entry *entry, struct remote_call *call,
 
 /*
  * While the agent has not executed an instruction yet: it waits for this only
- * for a limited time, and on a busy machine everything takes its time.  The
- * borrowed thread has left the stub's page.
+ * for a limited time, and on a busy machine everything takes its time.
  */
 static int greet_agent(struct entry *entry, struct upatch_error *err)
 {
@@ -317,8 +395,6 @@ static int greet_agent(struct entry *entry, struct upatch_error *err)
 		.type = RT_HELLO,
 		.hello.protocol = RT_VERSION,
 		.hello.sigreturn = entry->libc.sigreturn,
-		.hello.stub_page = entry->stub_page,
-		.hello.stub_page_len = entry->stub_page ? PAGE_LEN : 0,
 	};
 	int ret;
 
@@ -411,6 +487,21 @@ static int hear_agent(struct entry *entry, struct upatch_error *err)
 	return ret;
 }
 
+/* One that was started for nothing is not left behind. */
+static void see_agent_off(const struct entry *entry)
+{
+	/* It may not have its name yet. */
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	uint64_t deadline = tracer_now_ns() + AGENT_END_NS;
+
+	if (!entry->is_begun || entry->target_fd < 0)
+		return;
+	do
+		nanosleep(&pause, NULL);
+	while (tasks_find_comm(entry->process->pid, RT_AGENT_COMM) &&
+	       tracer_now_ns() < deadline);
+}
+
 /* From the runtime, if an earlier operation found it. */
 static int find_entries(struct entry *entry, struct upatch_error *err)
 {
@@ -461,9 +552,11 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 	free(entry.image);
 	if (!ret)
 		ret = hear_agent(&entry, err);
-	if (ret)
+	if (ret) {
 		channel_close(entry.channel);
-	if (!ret)
+		see_agent_off(&entry);
+	} else {
 		*ret_injection = injection;
+	}
 	return ret;
 }

@@ -356,9 +356,6 @@ struct rt_request {
 		struct {
 			uint32_t protocol;
 			rt_addr_t sigreturn;
-			/* left by the borrowed thread; 0: none */
-			rt_addr_t stub_page;
-			uint64_t stub_page_len;
 		} hello;
 		struct {
 			uint32_t seq; /* makes the path unique */

@@ -31,12 +31,15 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 	call->on_frame = false;
 	call->missed_descriptor = false;
 	call->newborn_since_ns = 0;
+	call->is_ready = false;
 	ret = arch_thread_save(thread->tid, &call->saved);
 	if (ret)
 		return thread_failed(call, ret, "save the registers of", err);
 	arch_build_signal_frame(&call->saved, sigreturn, frame, &len,
 				&call->frame);
-	return memory_write(memory, call->frame, frame, len, err);
+	ret = memory_write(memory, call->frame, frame, len, err);
+	call->is_ready = !ret;
+	return ret;
 }
 
 /* Before the time is over: an execve by another thread has taken it away. */
@@ -111,23 +114,27 @@ static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 	return 0;
 }
 
-/* Looks at a system call stop; true: the call has returned. */
-static bool note_syscall(struct remote_call *call, struct arch_regs *regs,
-			 int64_t *last)
+/* Looks at a system call stop. */
+static int note_syscall(struct remote_call *call, struct arch_regs *regs,
+			int64_t *last, bool *ret_returned)
 {
 	struct __ptrace_syscall_info info = { 0 };
 	pid_t tid = call->thread->tid;
+	int ret;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) <=
-		    0 ||
-	    arch_regs_read(tid, regs))
-		return false;
+	    0)
+		return -errno;
+	ret = arch_regs_read(tid, regs);
+	if (ret)
+		return ret;
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT)
 		*last = info.exit.rval;
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == -EBADF)
 		call->missed_descriptor = true;
-	return info.op == PTRACE_SYSCALL_INFO_ENTRY &&
-	       arch_at_sigreturn(regs, call->frame);
+	*ret_returned = info.op == PTRACE_SYSCALL_INFO_ENTRY &&
+			arch_at_sigreturn(regs, call->frame);
+	return 0;
 }
 
 /*
@@ -166,7 +173,9 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 	call->tracer->in_remote_call = true;
 	for (;;) {
 		struct arch_regs regs;
+		bool has_returned = false;
 
+		call->is_ready = false;
 		tracer_resume_to_syscall(call->thread);
 		ret = wait_for_stop(call, deadline_ns, err);
 		if (ret)
@@ -175,10 +184,17 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 			return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 					 "process %d has called execve",
 					 call->tracer->pid);
-		if (call->thread->event == THREAD_EVENT_SYSCALL &&
-		    note_syscall(call, &regs, &last)) {
+		if (call->thread->event == THREAD_EVENT_SYSCALL)
+			ret = note_syscall(call, &regs, &last, &has_returned);
+		if (ret) {
+			/* It must be somewhere inside: let it come back. */
+			tracer_resume(call->thread);
+			return thread_failed(call, ret, "follow", err);
+		}
+		if (has_returned) {
 			*ret_regs = regs;
 			*ret_last = last;
+			call->is_ready = true;
 			return 0;
 		}
 	}

@@ -15,9 +15,10 @@ struct remote_call {
 	struct thread *thread;
 	const struct memory *memory;
 	upatch_addr_t frame;
-	bool on_frame;
+	bool on_frame; /* the thread has left its own work */
+	bool is_ready; /* it is stopped, and can be sent into another call */
 	/* a system call has failed for want of its descriptor */
-	bool missed_descriptor; /* the thread has left its own work */
+	bool missed_descriptor;
 	/* a thread was born in the call and is held; 0: none is */
 	uint64_t newborn_since_ns;
 	struct arch_saved_thread saved;

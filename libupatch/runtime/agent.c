@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,9 +147,6 @@ static int serve_hello(const struct rt_request *request, struct rt_reply *reply)
 		return -EPROTO;
 	state->sigreturn = request->hello.sigreturn;
 	reply->value = rt_addr(state);
-	if (request->hello.stub_page)
-		munmap(rt_ptr(request->hello.stub_page),
-		       request->hello.stub_page_len);
 	return 0;
 }
 

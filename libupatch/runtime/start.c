@@ -162,6 +162,8 @@ int upatch_runtime_start(void)
 	/* pthread_sigmask would leave out the C library's own signals. */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL,
 		sizeof(blocked));
+	/* Also where no agent can be started: the next command tries again. */
+	state_init();
 	ret = start_agent();
 	upatch_runtime_state.start_result = ret;
 	errno = saved_errno;
