@@ -23,9 +23,9 @@
 #define PAGE_LEN	 4096UL
 #define SCRATCH_LEN	 (512UL * 1024)
 #define CLOSE_TIMEOUT_NS 2000000000UL
+/* An agent that nobody greets ends within 0.9 seconds. */
+#define AGENT_END_NS 1000000000UL
 /* The time-out is for finding a thread; what is begun is brought to its end. */
-/* One that nobody greets ends within 0.9 seconds. */
-#define AGENT_END_NS	1000000000UL
 #define CALL_TIMEOUT_NS 10000000000UL
 #define RUNTIME_MAX_LEN (4UL << 20)
 

@@ -22,6 +22,8 @@
 #define SPIN_NS	 2000000UL
 #define PAUSE_NS 300000L
 
+#define RESUME_TRIES 3
+
 uint64_t tracer_now_ns(void)
 {
 	struct timespec now;
@@ -356,6 +358,19 @@ static void repair_interrupted_call(struct thread *thread)
 		(void)!tracer_registers(thread, &regs);
 }
 
+/*
+ * Only a thread that was killed cannot be let go.  Any other that is refused
+ * would be held until the tracer ends.
+ */
+static void let_run(pid_t tid, int request)
+{
+	for (int i = 0; i < RESUME_TRIES; i++) {
+		if (!ptrace(request, tid, NULL, NULL) ||
+		    tasks_state(tid, tid) != 't')
+			return;
+	}
+}
+
 static void resume_with(struct thread *thread, int request)
 {
 	repair_interrupted_call(thread);
@@ -363,7 +378,7 @@ static void resume_with(struct thread *thread, int request)
 		/* Stays stopped until SIGCONT, as its job control wants. */
 		ptrace(PTRACE_LISTEN, thread->tid, NULL, NULL);
 	} else if (thread->run == THREAD_STOPPED) {
-		ptrace(request, thread->tid, NULL, NULL);
+		let_run(thread->tid, request);
 	} else {
 		return;
 	}
