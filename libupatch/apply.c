@@ -16,7 +16,6 @@ struct application {
 	struct operation operation;
 	const struct upatch_patch_file *file;
 	struct plan plan;
-	rt_addr_t patch; /* the rt_patch; 0: not loaded */
 };
 
 static int check_no_transition(const struct operation *operation,
@@ -80,7 +79,7 @@ static int load(struct application *application, struct upatch_error *err)
 			      operation->deadline_ns + 1000000000UL, &reply,
 			      "load the patch", err);
 	if (!ret)
-		application->patch = reply.value;
+		operation->patch = reply.value;
 	else if (err && reply.result && reply.text[0])
 		err->code = UPATCH_ERROR_BAD_PATCH;
 	return ret;
@@ -94,7 +93,7 @@ static int prepare(struct application *application, struct upatch_error *err)
 
 	if (ret)
 		return ret;
-	patch = view_find_patch_addr(&operation->view, application->patch);
+	patch = view_find_patch_addr(&operation->view, operation->patch);
 	if (!patch)
 		return error_set(
 			err, UPATCH_ERROR_SYSTEM, 0,
@@ -118,7 +117,7 @@ static int enable(struct application *application, struct upatch_error *err)
 	struct operation *operation = &application->operation;
 	const struct rt_request request = {
 		.type = RT_ENABLE,
-		.patch = application->patch,
+		.patch = operation->patch,
 	};
 	struct rt_reply reply = { .object = UINT32_MAX };
 	int ret = channel_request(&operation->channel, &request, -1,
@@ -140,40 +139,23 @@ static int enable(struct application *application, struct upatch_error *err)
 	return ret;
 }
 
-/* Whatever has been done, in reverse; what fails is added to the message. */
-static int undo(struct application *application, struct upatch_error *err)
+/*
+ * What was not started is undone by the agent that has done it.  Where that
+ * does not do, or there is more to it, conclude.c sends another one.
+ */
+static void undo(struct application *application)
 {
 	struct operation *operation = &application->operation;
-	const struct view_patch *patch;
-	struct upatch_error problem;
-	int ret;
+	const struct view_patch *patch = NULL;
 
-	/* Without the agent it takes another one: conclude.c. */
-	if (!application->patch || operation->channel.fd < 0 ||
-	    operation->channel.is_lost)
-		return 0;
-	ret = operation_look(operation, &problem);
-	if (!ret) {
+	if (operation->patch && operation->channel.fd >= 0 &&
+	    !operation->channel.unanswered && !operation_look(operation, NULL))
 		patch = view_find_patch_addr(&operation->view,
-					     application->patch);
-		/* A transition that runs is no failure to undo. */
-		if (!patch || patch->rt.state == RT_PATCH_PATCHING ||
-		    patch->rt.state == RT_PATCH_ENABLED)
-			return 0;
-		if (patch->rt.state == RT_PATCH_INIT)
-			ret = operation_tell(operation, RT_CANCEL,
-					     application->patch,
-					     "cancel the patch", &problem);
-	}
-	if (!ret)
-		ret = operation_tell(operation, RT_UNLOAD, application->patch,
-				     "unload the patch", &problem);
-	if (ret && ret != UPATCH_ERROR_NO_TARGET) {
-		error_append(err, "%s", problem.message);
-		if (err)
-			err->code = UPATCH_ERROR_TARGET_DAMAGED;
-	}
-	return ret;
+					     operation->patch);
+	if (patch && (patch->rt.state == RT_PATCH_LOADED ||
+		      patch->rt.state == RT_PATCH_LEAVING))
+		(void)!operation_tell(operation, RT_UNLOAD, operation->patch,
+				      "unload the patch", NULL);
 }
 
 static int touch_target(struct application *application,
@@ -185,8 +167,10 @@ static int touch_target(struct application *application,
 
 	if (!ret)
 		ret = check_again(application, err);
-	if (!ret)
-		ret = load(application, err);
+	if (ret)
+		return ret;
+	operation->is_begun = true;
+	ret = load(application, err);
 	if (!ret)
 		ret = prepare(application, err);
 	if (!ret)
@@ -194,7 +178,7 @@ static int touch_target(struct application *application,
 	if (!ret)
 		ret = drive_transition(operation, &drive, err);
 	if (ret)
-		(void)undo(application, err);
+		undo(application);
 	return ret;
 }
 

@@ -33,6 +33,7 @@ int channel_open(struct channel *channel, pid_t pid, int target_fd,
 	channel->pid = pid;
 	channel->fd = -1;
 	channel->is_lost = false;
+	channel->unanswered = 0;
 	channel->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (channel->pidfd < 0)
 		return error_set(err, error_code_of_errno(errno), errno,
@@ -91,19 +92,29 @@ static int send_request(const struct channel *channel,
 	do {
 		len = sendmsg(channel->fd, &msg, MSG_NOSIGNAL);
 	} while (len < 0 && errno == EINTR);
-	return len == (ssize_t)sizeof(copy) ? 0 : -errno;
+	if (len == (ssize_t)sizeof(copy))
+		return 0;
+	return len < 0 ? -errno : -EIO;
 }
 
-static int no_answer(struct channel *channel, const char *what,
+/* `saved_errno`: of the call that failed; 0: the file has ended. */
+static int no_answer(struct channel *channel, int saved_errno, const char *what,
 		     struct upatch_error *err)
 {
 	struct pollfd end = { .fd = channel->pidfd, .events = POLLIN };
+	bool has_ended = poll(&end, 1, 0) > 0;
 
-	if (poll(&end, 1, 0) > 0)
+	channel_close(channel);
+	if (has_ended)
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 				 "cannot %s: process %d ended", what,
 				 channel->pid);
 	channel->is_lost = true;
+	if (saved_errno && saved_errno != EPIPE && saved_errno != ECONNRESET)
+		return error_set(
+			err, UPATCH_ERROR_SYSTEM, saved_errno,
+			"cannot %s: cannot talk to the agent in process %d",
+			what, channel->pid);
 	return error_set(err, UPATCH_ERROR_SYSTEM, 0,
 			 "cannot %s: the agent in process %d is gone", what,
 			 channel->pid);
@@ -136,31 +147,38 @@ static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count < 0)
-			return error_set(err, UPATCH_ERROR_SYSTEM, errno,
-					 "cannot %s", what);
+			return no_answer(channel, errno, what, err);
 		if (count > 0 && fds[0].revents)
 			return 0;
 		if (count > 0)
-			return no_answer(channel, what, err);
-		if (tracer_now_ns() >= deadline_ns)
-			return error_set(
-				err, UPATCH_ERROR_TIMED_OUT, 0,
-				"cannot %s: the agent in process %d does not answer",
-				what, channel->pid);
+			return no_answer(channel, 0, what, err);
+		if (tracer_now_ns() < deadline_ns)
+			continue;
+		channel->unanswered++;
+		return error_set(
+			err, UPATCH_ERROR_TIMED_OUT, 0,
+			"cannot %s: the agent in process %d does not answer",
+			what, channel->pid);
 	}
 }
 
 int channel_send(struct channel *channel, const struct rt_request *request,
 		 int passed_fd, const char *what, struct upatch_error *err)
 {
-	return send_request(channel, request, passed_fd)
-		       ? no_answer(channel, what, err)
-		       : 0;
+	int ret;
+
+	if (channel->fd < 0)
+		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+				 "cannot %s: the agent in process %d is gone",
+				 what, channel->pid);
+	ret = send_request(channel, request, passed_fd);
+	return ret ? no_answer(channel, -ret, what, err) : 0;
 }
 
-int channel_receive(struct channel *channel, uint64_t deadline_ns,
-		    struct rt_reply *ret_reply, const char *what,
-		    struct upatch_error *err)
+/* The next reply, whatever it answers. */
+static int receive_one(struct channel *channel, uint64_t deadline_ns,
+		       struct rt_reply *ret_reply, const char *what,
+		       struct upatch_error *err)
 {
 	ssize_t len;
 	int ret = wait_for_reply(channel, deadline_ns, what, err);
@@ -171,7 +189,24 @@ int channel_receive(struct channel *channel, uint64_t deadline_ns,
 		len = recv(channel->fd, ret_reply, sizeof(*ret_reply), 0);
 	} while (len < 0 && errno == EINTR);
 	if (len != (ssize_t)sizeof(*ret_reply))
-		return no_answer(channel, what, err);
+		return no_answer(channel, len < 0 ? errno : 0, what, err);
+	return 0;
+}
+
+int channel_receive(struct channel *channel, uint64_t deadline_ns,
+		    struct rt_reply *ret_reply, const char *what,
+		    struct upatch_error *err)
+{
+	int ret;
+
+	for (; channel->unanswered; channel->unanswered--) {
+		ret = receive_one(channel, deadline_ns, ret_reply, what, err);
+		if (ret)
+			return ret;
+	}
+	ret = receive_one(channel, deadline_ns, ret_reply, what, err);
+	if (ret)
+		return ret;
 	if (ret_reply->result >= 0)
 		return 0;
 	ret_reply->text[sizeof(ret_reply->text) - 1] = '\0';

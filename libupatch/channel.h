@@ -15,6 +15,8 @@ struct channel {
 	int fd;	      /* -1: none */
 	int pidfd;    /* tells when the target ends; -1: none */
 	bool is_lost; /* the agent has gone, and the process has not */
+	/* requests whose time was over; their replies may come yet */
+	unsigned int unanswered;
 	/*
 	 * Called again and again while a reply is waited for; NULL: nothing.
 	 * The agent may have to wait for a thread that we trace, and that
@@ -33,7 +35,9 @@ void channel_close(struct channel *channel);
 /*
  * Sends a request and waits for its reply.  `what` is for messages: "cannot
  * <what>: …".  A refusal of the agent is an error too; *ret_reply is filled
- * in whenever a reply came.  `passed_fd`: sent along, -1 for none.
+ * in whenever a reply came.  `passed_fd`: sent along, -1 for none.  Where it
+ * was missed but for want of time, the channel is closed: what comes later
+ * would be taken for the reply to the next request.
  */
 UPATCH_MUST_CHECK int
 channel_request(struct channel *channel, const struct rt_request *request,

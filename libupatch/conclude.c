@@ -3,8 +3,11 @@
 #include "conclude.h"
 
 #include "drive.h"
+#include "tracer.h"
 
 #define TRIES 3
+/* What is left of the time for the operation may be nothing. */
+#define LIMIT_NS 5000000000UL
 
 static bool is_running(const struct operation *operation)
 {
@@ -17,45 +20,105 @@ static bool is_reached(const struct operation *operation, enum aim aim)
 	const struct view_patch *patch =
 		view_find_patch(&operation->view, operation->result.patch);
 
+	if (aim == AIM_ENDED)
+		return !is_running(operation);
 	return aim == AIM_APPLIED ? patch && !is_running(operation) : !patch;
 }
 
 /* The agent that enters has first cancelled what had not been started. */
-static int try_to_end(struct operation *operation, struct upatch_error *err)
+static int try_to_end(struct operation *operation, enum aim aim,
+		      struct upatch_error *err)
 {
 	const struct drive drive = { .is_running = true };
+	uint64_t limit = tracer_now_ns() + LIMIT_NS;
 	int ret;
 
 	operation_leave(operation);
+	if (operation->deadline_ns < limit)
+		operation->deadline_ns = limit;
 	ret = operation_enter(operation, err);
-	if (!ret && is_running(operation))
+	/* What `wait`, `reverse` and `force` began with is left to them. */
+	if (!ret && is_running(operation) && aim != AIM_ENDED)
 		ret = drive_transition(operation, &drive, err);
-	return ret;
+	return ret ? ret : operation_look(operation, err);
+}
+
+static const char *describe_rest(const struct view_patch *patch)
+{
+	switch (patch->rt.state) {
+	case RT_PATCH_PATCHING:
+	case RT_PATCH_UNPATCHING:
+		return "its transition is left running: wait, reverse or force ends it";
+	case RT_PATCH_ENABLED:
+		return "it is applied";
+	case RT_PATCH_PARKED:
+		return "nothing leads into it, but it must stay in memory; the log tells why";
+	default:
+		return "nothing leads into it; a later command unloads it";
+	}
+}
+
+static int report_rest(struct operation *operation, struct upatch_error *err)
+{
+	const struct view_patch *patch = NULL;
+
+	if (operation_look(operation, NULL))
+		error_append(err, "what is left in process %d is not known",
+			     operation->process->pid);
+	else
+		patch = view_find_patch_addr(&operation->view,
+					     operation->patch);
+	if (patch)
+		error_append(err, "patch '%s': %s", patch->rt.name,
+			     describe_rest(patch));
+	err->code = UPATCH_ERROR_TARGET_DAMAGED;
+	return err->code;
 }
 
 static int recover(struct operation *operation, enum aim aim, int ret,
 		   struct upatch_error *err)
 {
 	struct upatch_error problem = { 0 };
-	int end_ret = 0;
+	const struct view_patch *patch;
+	int end_ret = -1;
 
-	for (int i = 0; i < TRIES; i++) {
-		end_ret = try_to_end(operation, &problem);
-		if (!operation->channel.is_lost)
+	operation_trace(operation, "%s; bringing it to an end", err->message);
+	for (int i = 0; end_ret && i < TRIES; i++) {
+		end_ret = try_to_end(operation, aim, &problem);
+		if (process_is_gone(operation->process))
+			return process_explain(operation->process, ret, err);
+		if (operation->is_final)
 			break;
 	}
-	if (!end_ret)
-		end_ret = operation_look(operation, &problem);
 	if (end_ret) {
 		error_append(err, "and it could not be undone: %s",
 			     problem.message);
-		err->code = UPATCH_ERROR_TARGET_DAMAGED;
-		return err->code;
+		return report_rest(operation, err);
 	}
 	if (is_reached(operation, aim))
 		return 0;
-	error_append(err, "nothing is left of it");
+	patch = view_find_patch_addr(&operation->view, operation->patch);
+	if (aim == AIM_APPLIED && patch)
+		return report_rest(operation, err);
+	if (aim == AIM_APPLIED)
+		error_append(err, "nothing is left of it");
 	return ret;
+}
+
+/* True as well where an agent that does not answer will see to it. */
+static bool is_at_rest(struct operation *operation)
+{
+	const struct view_patch *patch;
+
+	if (!operation->is_begun || operation->is_final ||
+	    operation->channel.unanswered)
+		return true;
+	if (operation->is_cut_off || operation->channel.fd < 0 ||
+	    operation_look(operation, NULL) || is_running(operation))
+		return false;
+	patch = view_find_patch_addr(&operation->view, operation->patch);
+	return !patch || patch->rt.state == RT_PATCH_ENABLED ||
+	       patch->rt.state == RT_PATCH_PARKED;
 }
 
 int conclude(struct operation *operation, enum aim aim, int ret,
@@ -68,7 +131,5 @@ int conclude(struct operation *operation, enum aim aim, int ret,
 	gone = process_explain(operation->process, ret, err);
 	if (gone != ret || process_is_gone(operation->process))
 		return gone;
-	if (operation->channel.is_lost && aim != AIM_OTHER)
-		return recover(operation, aim, ret, err);
-	return ret;
+	return is_at_rest(operation) ? ret : recover(operation, aim, ret, err);
 }

@@ -369,6 +369,23 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 	return ret;
 }
 
+/* Also those of a first try that has failed. */
+static void take_children(struct operation *operation, struct tracer *tracer)
+{
+	size_t count = operation->child_count + tracer->child_count;
+	pid_t *children;
+
+	if (!tracer->child_count)
+		return;
+	children = realloc(operation->children, count * sizeof(*children));
+	if (!children)
+		return; /* as note_child in tracer.c */
+	memcpy(children + operation->child_count, tracer->children,
+	       tracer->child_count * sizeof(*children));
+	operation->children = children;
+	operation->child_count = count;
+}
+
 static int run_traced(struct tracer *tracer, void *user,
 		      struct upatch_error *err)
 {
@@ -383,9 +400,7 @@ static int run_traced(struct tracer *tracer, void *user,
 	/* A child that was forked before the end may not be noted yet. */
 	tracer_serve(tracer, 0);
 	channel->meanwhile = NULL;
-	driver->operation->children = tracer->children;
-	driver->operation->child_count = tracer->child_count;
-	tracer->children = NULL;
+	take_children(driver->operation, tracer);
 	return ret;
 }
 
@@ -411,6 +426,8 @@ int drive_transition(struct operation *operation, const struct drive *drive,
 		ret = operation_look(operation, &local);
 	if (!ret)
 		ret = leave_unload_leftovers(operation, &local);
+	operation->is_cut_off = ret;
+	operation->is_final = !ret || driver.was_left;
 	if (!ret)
 		ret = adopt_children(operation, driver.ends_reversed, &local);
 	if (!ret && driver.was_reversed) {

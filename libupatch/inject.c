@@ -295,7 +295,8 @@ static int unmap(struct entry *entry, struct remote_call *call,
 	int ret;
 
 	if (!call->is_ready)
-		return 0;
+		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+				 "%zu bytes stay mapped at 0x%lx", len, addr);
 	ret = remote_call_run(call, entry->libc.munmap, args,
 			      entry->call_deadline_ns, &regs, &result, err);
 	if (!ret && result < 0)
@@ -355,6 +356,8 @@ static int load_runtime(struct entry *entry, struct remote_call *call,
 		error_append(err, "%s", problem.message);
 	else if (err)
 		*err = problem;
+	if (ret == UPATCH_ERROR_TIMED_OUT || ret == UPATCH_ERROR_NO_TARGET)
+		return ret;
 	if (err)
 		err->code = UPATCH_ERROR_TARGET_DAMAGED;
 	return UPATCH_ERROR_TARGET_DAMAGED;

@@ -209,13 +209,17 @@ static int unload(struct operation *operation, const struct view_patch *patch,
 {
 	struct leaving leaving = { .operation = operation, .patch = patch };
 	const char *reason = must_stay(patch);
-	int ret;
+	int ret = 0;
 
-	if (reason)
+	if (patch->rt.flags & RT_PATCH_UNUSED) {
+		leaving.is_clear = true;
+	} else if (reason) {
 		return park(operation, patch, reason, err);
-	ret = traced_run(operation->process->pid,
-			 operation->process->under_seccomp, look_at_threads,
-			 &leaving, err);
+	} else {
+		ret = traced_run(operation->process->pid,
+				 operation->process->under_seccomp,
+				 look_at_threads, &leaving, err);
+	}
 	if (ret)
 		return ret;
 	if (!leaving.is_clear)

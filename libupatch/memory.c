@@ -54,12 +54,16 @@ size_t memory_read_some(const struct memory *memory, upatch_addr_t addr,
 int memory_read(const struct memory *memory, upatch_addr_t addr, void *buf,
 		size_t len, struct upatch_error *err)
 {
-	size_t count = memory_read_some(memory, addr, buf, len);
+	size_t count;
 
+	errno = 0;
+	count = memory_read_some(memory, addr, buf, len);
 	if (count == len)
 		return 0;
+	/* The memory of a process that has ended reads as empty. */
 	return error_set(
-		err, UPATCH_ERROR_NO_TARGET, 0,
+		err, errno ? UPATCH_ERROR_SYSTEM : UPATCH_ERROR_NO_TARGET,
+		errno,
 		"cannot read %zu bytes at 0x%lx of process %d: only %zu are there",
 		len, addr, memory->pid, count);
 }

@@ -128,10 +128,12 @@ static void wait_for_agent_end(const struct operation *operation)
 
 void operation_leave(struct operation *operation)
 {
-	if (operation->channel.fd < 0)
-		return;
+	bool is_silent = operation->channel.unanswered;
+
 	channel_close(&operation->channel);
-	wait_for_agent_end(operation);
+	if (!is_silent)
+		wait_for_agent_end(operation);
+	operation->agent_tid = 0;
 }
 
 void operation_close(struct operation *operation)

@@ -34,6 +34,16 @@ struct operation {
 	/* forked while the transition ran: they carry it on */
 	pid_t *children;
 	size_t child_count;
+	/* from here on there is something to undo: conclude.c */
+	bool is_begun;
+	rt_addr_t patch; /* that is loaded or reverted; 0: not known */
+	/* the transition was not brought to its end */
+	bool is_cut_off;
+	/*
+	 * What has failed is no reason to undo: the transition was left
+	 * running, as the options ask for, or it is a child that failed.
+	 */
+	bool is_final;
 };
 
 /*

@@ -201,6 +201,8 @@ enum rt_patch_state {
 };
 #define RT_PATCH_REPLACE 1u
 #define RT_PATCH_FORCED	 2u
+/* Its transition never started: no gate has led into it. */
+#define RT_PATCH_UNUSED 4u
 
 struct rt_patch {
 	rt_addr_t next; /* in the order of enabling */

@@ -9,6 +9,8 @@
 
 #include "protocol.h"
 
+#define LOOK_TRIES 3
+
 static int thread_failed(const struct remote_call *call, int ret,
 			 const char *what, struct upatch_error *err)
 {
@@ -137,6 +139,17 @@ static int note_syscall(struct remote_call *call, struct arch_regs *regs,
 	return 0;
 }
 
+/* Not to know where it is would mean not to catch it when it is back. */
+static int note_syscall_surely(struct remote_call *call, struct arch_regs *regs,
+			       int64_t *last, bool *ret_returned)
+{
+	int ret = -EIO;
+
+	for (int i = 0; ret && i < LOOK_TRIES; i++)
+		ret = note_syscall(call, regs, last, ret_returned);
+	return ret;
+}
+
 /*
  * Registers first, mask second: if we are killed in between, the call runs
  * with the thread's own mask and comes back; the other way round the thread
@@ -185,7 +198,8 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 					 "process %d has called execve",
 					 call->tracer->pid);
 		if (call->thread->event == THREAD_EVENT_SYSCALL)
-			ret = note_syscall(call, &regs, &last, &has_returned);
+			ret = note_syscall_surely(call, &regs, &last,
+						  &has_returned);
 		if (ret) {
 			/* It must be somewhere inside: let it come back. */
 			tracer_resume(call->thread);

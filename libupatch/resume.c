@@ -26,9 +26,11 @@ static int resume(struct operation *operation, const struct drive *drive,
 		return error_set(err, UPATCH_ERROR_NO_TRANSITION, 0,
 				 "the transition in process %d ended meanwhile",
 				 operation->process->pid);
-	if (!ret)
-		ret = drive_transition(operation, drive, err);
-	return ret;
+	if (ret)
+		return ret;
+	operation->is_begun = true;
+	operation->patch = operation->view.state.transition.patch;
+	return drive_transition(operation, drive, err);
 }
 
 /* `needs_one`: that none is running is a failure. */
@@ -55,7 +57,7 @@ static int run(struct upatch_target *target,
 				operation.process->pid);
 	if (!ret && moving && !operation.options.dry_run)
 		ret = resume(&operation, drive, &local);
-	ret = conclude(&operation, AIM_OTHER, ret, &local);
+	ret = conclude(&operation, AIM_ENDED, ret, &local);
 	operation_close(&operation);
 	if (ret && err)
 		*err = local;

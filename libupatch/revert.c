@@ -34,10 +34,12 @@ static int disable(struct operation *operation, const char *name,
 	const struct view_patch *patch;
 	int ret = find_enabled(operation, name, &patch, err);
 
-	if (!ret)
-		ret = operation_tell(operation, RT_DISABLE, patch->addr,
-				     "disable the patch", err);
-	return ret;
+	if (ret)
+		return ret;
+	operation->is_begun = true;
+	operation->patch = patch->addr;
+	return operation_tell(operation, RT_DISABLE, patch->addr,
+			      "disable the patch", err);
 }
 
 static int revert(struct operation *operation, const char *name,

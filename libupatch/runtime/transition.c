@@ -119,6 +119,7 @@ void transition_cancel(struct rt_patch *patch)
 {
 	state_change_begin();
 	site_drop_patch(patch);
+	patch->flags |= RT_PATCH_UNUSED;
 	patch->state = RT_PATCH_LEAVING;
 	site_drop_unneeded_hooks();
 	close_transition();
@@ -316,7 +317,9 @@ void transition_abandon(void)
 	}
 	rt_for_each(loaded, state->patches)
 	{
-		if (loaded->state == RT_PATCH_LOADED)
-			loaded->state = RT_PATCH_LEAVING;
+		if (loaded->state != RT_PATCH_LOADED)
+			continue;
+		loaded->flags |= RT_PATCH_UNUSED;
+		loaded->state = RT_PATCH_LEAVING;
 	}
 }
