@@ -3,6 +3,7 @@
 #ifndef UPATCH_RUNTIME_DESCRIPTOR_H
 #define UPATCH_RUNTIME_DESCRIPTOR_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,14 +22,17 @@ struct descriptor {
 	ino_t ino;
 };
 
-static inline void descriptor_note(struct descriptor *descriptor, int fd)
+/* 0 or -errno. */
+static inline int descriptor_note(struct descriptor *descriptor, int fd)
 {
-	struct stat st = { 0 };
+	struct stat st;
 
-	(void)descriptor_stat(fd, &st);
+	if (descriptor_stat(fd, &st))
+		return -errno;
 	descriptor->fd = fd;
 	descriptor->dev = st.st_dev;
 	descriptor->ino = st.st_ino;
+	return 0;
 }
 
 static inline bool descriptor_is_ours(const struct descriptor *descriptor)

@@ -125,7 +125,10 @@ static int start_agent(void)
 	int fds[2];
 	int ret;
 
-	/* A child can be forked before the agent runs: it needs the state. */
+	/*
+	 * A child can be forked before the agent runs: it needs the state.  And
+	 * where no agent can be started the next command tries again.
+	 */
 	state_init();
 	forget_agent_of_parent();
 	if (agent.joinable && pthread_tryjoin_np(agent.thread, NULL))
@@ -136,12 +139,14 @@ static int start_agent(void)
 		return ret;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
 		return -errno;
-	descriptor_note(&agent.agent_end, fds[0]);
-	descriptor_note(&agent.controller_end, fds[1]);
-	ret = create_thread();
+	ret = descriptor_note(&agent.agent_end, fds[0]);
+	if (!ret)
+		ret = descriptor_note(&agent.controller_end, fds[1]);
+	if (!ret)
+		ret = create_thread();
 	if (ret) {
-		descriptor_close(&agent.agent_end);
-		descriptor_close(&agent.controller_end);
+		close(fds[0]);
+		close(fds[1]);
 		return ret;
 	}
 	agent.joinable = true;
@@ -162,8 +167,6 @@ int upatch_runtime_start(void)
 	/* pthread_sigmask would leave out the C library's own signals. */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL,
 		sizeof(blocked));
-	/* Also where no agent can be started: the next command tries again. */
-	state_init();
 	ret = start_agent();
 	upatch_runtime_state.start_result = ret;
 	errno = saved_errno;
