@@ -7,6 +7,7 @@
 
 #include "arch/arch.h"
 #include "examine.h"
+#include "priority.h"
 #include "stack_scan.h"
 
 /*
@@ -90,36 +91,6 @@ static int prepare(struct barrier *barrier, const struct view *view,
 	inside_count = stack_scan_sort(barrier->inside, barrier->write_count);
 	stack_scan_init(&barrier->inside_values, barrier->inside, inside_count);
 	return 0;
-}
-
-static pid_t find_running(const struct tracer *tracer)
-{
-	for (size_t i = 0; i < tracer->count; i++) {
-		if (tracer->threads[i]->wanted)
-			return tracer->threads[i]->tid;
-	}
-	return 0;
-}
-
-/*
- * Newborn threads report by themselves; one that has not reported yet has not
- * executed an instruction.  False: somebody did not stop in time; *ret_tid
- * tells who.
- */
-static bool stop_all(struct barrier *barrier, pid_t *ret_tid)
-{
-	struct tracer *tracer = barrier->tracer;
-	uint64_t deadline = tracer_now_ns() + barrier->patience_ns;
-
-	for (size_t i = 0; i < tracer->count; i++)
-		tracer_interrupt(tracer, tracer->threads[i]);
-	while (tracer->wanted_count) {
-		if (tracer_next(tracer, deadline))
-			continue;
-		*ret_tid = find_running(tracer);
-		return false;
-	}
-	return true;
 }
 
 static void resume_all(struct barrier *barrier)
@@ -320,9 +291,12 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 {
 	uint64_t begin = tracer_now_ns();
 	enum outcome outcome = TRY_AGAIN;
+	struct priority priority;
 	pid_t tid = 0;
 
-	if (stop_all(barrier, &tid)) {
+	priority_raise(&priority);
+	if (tracer_stop_all(barrier->tracer, begin + barrier->patience_ns,
+			    &tid)) {
 		outcome = check_view(barrier, err);
 		if (outcome == WRITTEN)
 			outcome = check_all(barrier, err);
@@ -336,6 +310,7 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 			  barrier->tracer->pid);
 	}
 	resume_all(barrier);
+	priority_restore(&priority);
 	*ret_ns = tracer_now_ns() - begin;
 	return outcome;
 }

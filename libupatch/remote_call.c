@@ -183,7 +183,6 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 
 	if (ret)
 		return ret;
-	call->tracer->in_remote_call = true;
 	for (;;) {
 		struct arch_regs regs;
 		bool has_returned = false;
@@ -261,7 +260,6 @@ int remote_call_close(struct remote_call *call, uint64_t deadline_ns,
 
 	if (call->on_frame && call->thread->run == THREAD_STOPPED)
 		ret = leave_frame(call, deadline_ns, err);
-	call->tracer->in_remote_call = false;
 	return ret;
 }
 

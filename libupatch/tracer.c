@@ -3,7 +3,6 @@
 #include "tracer.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +17,11 @@
 #define TRACE_OPTIONS                                                          \
 	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD)
 
-/* Asking again without a break costs a core: only for the first while. */
-#define SPIN_NS	 2000000UL
+/* Between two looks, where no timer is to be had. */
 #define PAUSE_NS 300000L
+/* So many threads are asked for by number, so often, before any is. */
+#define WANTED_MAX    4
+#define WANTED_IN_ROW 16
 
 #define RESUME_TRIES 3
 
@@ -35,6 +36,7 @@ uint64_t tracer_now_ns(void)
 void tracer_init(struct tracer *tracer, pid_t pid)
 {
 	*tracer = (struct tracer){ .pid = pid };
+	wait_timer_init(&tracer->timer);
 }
 
 void tracer_fini(struct tracer *tracer)
@@ -42,18 +44,29 @@ void tracer_fini(struct tracer *tracer)
 	for (size_t i = 0; i < tracer->count; i++)
 		free(tracer->threads[i]);
 	free(tracer->threads);
-	free(tracer->tids);
+	free(tracer->index);
 	free(tracer->children);
+	wait_timer_fini(&tracer->timer);
 	*tracer = (struct tracer){ 0 };
+}
+
+/* Where the tid is in the index, or the free place for it. */
+static uint32_t *find_place(const struct tracer *tracer, pid_t tid)
+{
+	const size_t mask = 2 * tracer->capacity - 1;
+	size_t place = (uint32_t)tid * 2654435769u & mask;
+
+	while (tracer->index[place] &&
+	       tracer->threads[tracer->index[place] - 1]->tid != tid)
+		place = (place + 1) & mask;
+	return &tracer->index[place];
 }
 
 struct thread *tracer_find(struct tracer *tracer, pid_t tid)
 {
-	for (size_t i = 0; i < tracer->count; i++) {
-		if (tracer->tids[i] == tid)
-			return tracer->threads[i];
-	}
-	return NULL;
+	uint32_t number = tracer->count ? *find_place(tracer, tid) : 0;
+
+	return number ? tracer->threads[number - 1] : NULL;
 }
 
 size_t tracer_count(const struct tracer *tracer)
@@ -69,17 +82,20 @@ static bool grow(struct tracer *tracer)
 {
 	size_t capacity = tracer->capacity ? 2 * tracer->capacity : 64;
 	struct thread **threads;
-	pid_t *tids;
+	uint32_t *index;
 
 	threads = realloc(tracer->threads, capacity * sizeof(*threads));
 	if (!threads)
 		return false;
 	tracer->threads = threads;
-	tids = realloc(tracer->tids, capacity * sizeof(*tids));
-	if (!tids)
+	index = calloc(2 * capacity, sizeof(*index));
+	if (!index)
 		return false;
-	tracer->tids = tids;
+	free(tracer->index);
+	tracer->index = index;
 	tracer->capacity = capacity;
+	for (size_t i = 0; i < tracer->count; i++)
+		*find_place(tracer, threads[i]->tid) = (uint32_t)i + 1;
 	return true;
 }
 
@@ -94,7 +110,7 @@ static struct thread *add_thread(struct tracer *tracer, pid_t tid)
 		thread = malloc(sizeof(*thread));
 		if (!thread)
 			return NULL;
-		tracer->tids[tracer->count] = tid;
+		*find_place(tracer, tid) = (uint32_t)tracer->count + 1;
 		tracer->threads[tracer->count++] = thread;
 	}
 	*thread = (struct thread){
@@ -204,14 +220,32 @@ int tracer_seize_all(struct tracer *tracer, pid_t except,
 	return 0;
 }
 
-static void set_wanted(struct tracer *tracer, struct thread *thread,
-		       bool wanted)
+static void set_wanted(struct tracer *tracer, struct thread *thread)
 {
-	if (wanted && !thread->wanted)
-		tracer->wanted_count++;
-	else if (!wanted && thread->wanted)
-		tracer->wanted_count--;
-	thread->wanted = wanted;
+	if (thread->wanted)
+		return;
+	thread->wanted = true;
+	thread->wanted_before = tracer->wanted_last;
+	thread->wanted_after = NULL;
+	if (tracer->wanted_last)
+		tracer->wanted_last->wanted_after = thread;
+	else
+		tracer->wanted_first = thread;
+	tracer->wanted_last = thread;
+	tracer->wanted_count++;
+}
+
+static void clear_wanted(struct tracer *tracer, struct thread *thread)
+{
+	struct thread *before = thread->wanted_before;
+	struct thread *after = thread->wanted_after;
+
+	if (!thread->wanted)
+		return;
+	thread->wanted = false;
+	*(before ? &before->wanted_after : &tracer->wanted_first) = after;
+	*(after ? &after->wanted_before : &tracer->wanted_last) = before;
+	tracer->wanted_count--;
 }
 
 void tracer_interrupt(struct tracer *tracer, struct thread *thread)
@@ -220,7 +254,7 @@ void tracer_interrupt(struct tracer *tracer, struct thread *thread)
 		return;
 	if (ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL) && errno == ESRCH)
 		return; /* it is ending: waitpid will say so */
-	set_wanted(tracer, thread, true);
+	set_wanted(tracer, thread);
 }
 
 static bool is_job_control(int signal)
@@ -319,7 +353,7 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 	}
 	/* Any stop answers an interrupt (kernel/signal.c, ptrace_stop). */
 	if (thread->event != THREAD_EVENT_OTHER)
-		set_wanted(tracer, thread, false);
+		clear_wanted(tracer, thread);
 }
 
 /*
@@ -343,7 +377,7 @@ static struct thread *note_newborn(struct tracer *tracer, pid_t tid)
 static void note_end(struct tracer *tracer, struct thread *thread)
 {
 	thread->run = THREAD_GONE;
-	set_wanted(tracer, thread, false);
+	clear_wanted(tracer, thread);
 	if (thread->tid == tracer->pid)
 		tracer->exited = 1;
 }
@@ -425,13 +459,10 @@ static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
 	if (thread->event == THREAD_EVENT_OTHER ||
 	    (thread->event == THREAD_EVENT_EXEC && !thread->wanted)) {
 		/* A clone: the creator goes on, the newborn reports itself. */
-		bool wanted = thread->wanted;
-
 		resume_with(thread,
 			    thread->to_syscall ? PTRACE_SYSCALL : PTRACE_CONT);
-		set_wanted(tracer, thread, wanted);
 		/* The stop has used up an interrupt that was under way. */
-		if (wanted)
+		if (thread->wanted)
 			tracer_interrupt(tracer, thread);
 		return NULL;
 	}
@@ -444,7 +475,7 @@ static struct thread *note_status(struct tracer *tracer, pid_t tid, int status)
  * for and we were killed before it goes on, the signal would be lost (the
  * kernel's wait_task_stopped clears the number, ptrace_stop returns it).
  */
-static pid_t wait_for_status(pid_t tid, int flags, int *ret_status)
+static pid_t look_for(pid_t tid, int flags, int *ret_status)
 {
 	const int whose = __WALL | __WNOTHREAD;
 	siginfo_t info = { 0 };
@@ -460,48 +491,113 @@ static pid_t wait_for_status(pid_t tid, int flags, int *ret_status)
 	return waitpid(info.si_pid, ret_status, whose | WNOHANG);
 }
 
-static void pause_between_tries(uint64_t waited_ns, bool in_a_hurry)
+/* -1: any thread.  0: none has stopped by then. */
+static pid_t wait_for(const struct tracer *tracer, pid_t tid,
+		      uint64_t deadline_ns, int *ret_status)
 {
-	struct timespec pause = { .tv_nsec = PAUSE_NS };
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 
-	if (in_a_hurry && waited_ns < SPIN_NS)
-		sched_yield();
-	else
-		nanosleep(&pause, NULL);
+	for (;;) {
+		pid_t found = look_for(tid, WNOHANG, ret_status);
+
+		if (found != 0 || tracer_now_ns() >= deadline_ns)
+			return found;
+		if (!tracer->timer.is_there) {
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		wait_timer_start(&tracer->timer, deadline_ns);
+		found = look_for(tid, 0, ret_status);
+		wait_timer_stop(&tracer->timer);
+		if (found > 0 || (found < 0 && errno != EINTR))
+			return found;
+	}
+}
+
+/*
+ * The kernel finds a thread by its number at once; for any thread it goes
+ * through all (kernel/exit.c, do_wait).  Others must not wait for ever.
+ */
+static pid_t look_for_wanted(struct tracer *tracer, int *ret_status)
+{
+	const struct thread *thread = tracer->wanted_first;
+	bool is_others_turn = tracer->found_wanted >= WANTED_IN_ROW;
+
+	for (int i = 0; i < WANTED_MAX && thread && !is_others_turn; i++) {
+		pid_t tid = look_for(thread->tid, WNOHANG, ret_status);
+
+		tracer->found_wanted++;
+		if (tid > 0)
+			return tid;
+		thread = thread->wanted_after;
+	}
+	tracer->found_wanted = 0;
+	return 0;
 }
 
 struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
 {
-	/* Answers to an interrupt are a matter of microseconds. */
-	const bool in_a_hurry = tracer->wanted_count || tracer->in_remote_call;
-	const uint64_t begin = tracer_now_ns();
 	/* Signals can come faster than they are passed on. */
-	size_t left = tracer->count;
+	size_t left = tracer->count + 1;
 
-	for (;;) {
+	while (left > 0 || tracer_now_ns() < deadline_ns) {
+		struct thread *thread;
 		int status;
-		pid_t tid = wait_for_status(-1, WNOHANG, &status);
-		uint64_t now;
+		pid_t tid = look_for_wanted(tracer, &status);
 
-		if (tid > 0) {
-			struct thread *thread =
-				note_status(tracer, tid, status);
-
-			if (thread)
-				return thread;
-			if (left) {
-				left--;
-				continue;
-			}
-		}
-		if (tid < 0 && errno == ECHILD)
-			return NULL;
-		now = tracer_now_ns();
-		if (now >= deadline_ns)
-			return NULL;
+		if (tid == 0)
+			tid = wait_for(tracer, -1, deadline_ns, &status);
 		if (tid <= 0)
-			pause_between_tries(now - begin, in_a_hurry);
+			return NULL;
+		thread = note_status(tracer, tid, status);
+		if (thread)
+			return thread;
+		left -= left > 0;
 	}
+	return NULL;
+}
+
+void tracer_drop_ended(struct tracer *tracer)
+{
+	struct thread *thread = tracer->wanted_first, *after;
+
+	for (; thread; thread = after) {
+		after = thread->wanted_after;
+		if (tasks_kind(tracer->pid, thread->tid) != TASK_GONE)
+			continue;
+		clear_wanted(tracer, thread);
+		thread->run = THREAD_GONE;
+	}
+}
+
+static void wait_until_stopped(struct tracer *tracer, struct thread *thread,
+			       uint64_t deadline_ns)
+{
+	while (thread->wanted) {
+		int status;
+		pid_t tid = wait_for(tracer, thread->tid, deadline_ns, &status);
+
+		if (tid == 0)
+			return;
+		if (tid > 0)
+			note_status(tracer, tid, status);
+		else
+			note_end(tracer, thread);
+	}
+}
+
+bool tracer_stop_all(struct tracer *tracer, uint64_t deadline_ns,
+		     pid_t *ret_tid)
+{
+	for (size_t i = 0; i < tracer->count; i++)
+		tracer_interrupt(tracer, tracer->threads[i]);
+	for (size_t i = 0; i < tracer->count; i++)
+		wait_until_stopped(tracer, tracer->threads[i], deadline_ns);
+	if (tracer->wanted_count)
+		tracer_drop_ended(tracer);
+	if (tracer->wanted_count)
+		*ret_tid = tracer->wanted_first->tid;
+	return !tracer->wanted_count;
 }
 
 /* Threads can stop faster than they are served. */

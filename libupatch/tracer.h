@@ -14,6 +14,7 @@
 
 #include "arch/arch_thread.h"
 #include "error.h"
+#include "wait_timer.h"
 
 enum thread_run {
 	THREAD_RUNS,
@@ -39,6 +40,8 @@ struct thread {
 	enum thread_event event; /* of the last stop */
 	bool is_new;		 /* born while its creator was traced */
 	bool wanted;		 /* an interrupt was sent and not yet seen */
+	/* among those that are wanted, in the order of their interrupts */
+	struct thread *wanted_before, *wanted_after;
 	bool to_syscall; /* it was last resumed to stop at system calls */
 	bool moved;	 /* see mover.h */
 	/*
@@ -56,10 +59,11 @@ struct tracer {
 	pid_t pid;
 	/* set before threads are seized: some may have filters */
 	bool under_seccomp;
-	/* entries stay where they are; tids is beside it for a fast search */
+	/* entries stay where they are */
 	struct thread **threads;
-	pid_t *tids;
 	size_t count, capacity;
+	/* 1 + where a tid is in threads, by a hash of it; 2 * capacity */
+	uint32_t *index;
 	/*
 	 * Set before threads are seized: forked children are noted.  They are
 	 * not kept traced.
@@ -69,8 +73,10 @@ struct tracer {
 	size_t child_count;
 	/* threads that were interrupted and have not stopped yet */
 	size_t wanted_count;
-	/* a thread stops at every system call, and is waited for */
-	bool in_remote_call;
+	struct thread *wanted_first, *wanted_last;
+	/* stops in a row that were found by the number of the thread */
+	unsigned int found_wanted;
+	struct wait_timer timer;
 	bool executed; /* the process has called execve */
 	int exited;    /* the process has ended */
 };
@@ -102,6 +108,18 @@ void tracer_interrupt(struct tracer *tracer, struct thread *thread);
  * made again handled here; what is returned is in one of the stopped states or GONE.
  */
 struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns);
+/*
+ * Interrupts all threads and waits until all have stopped.  A newborn one that
+ * has not reported yet has not executed an instruction.  False: somebody did
+ * not stop in time; *ret_tid tells who.
+ */
+bool tracer_stop_all(struct tracer *tracer, uint64_t deadline_ns,
+		     pid_t *ret_tid);
+/*
+ * Threads that will not stop any more because they have ended unreported, as
+ * a main thread does that calls pthread_exit.
+ */
+void tracer_drop_ended(struct tracer *tracer);
 /* Until then, lets everything that stops go on at once. */
 void tracer_serve(struct tracer *tracer, uint64_t until_ns);
 /* Interrupts the thread and waits for it. */
