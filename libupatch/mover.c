@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "examine.h"
+#include "priority.h"
+#include "round.h"
 #include "tasks.h"
 
-#define STOP_TIMEOUT_NS 200000000UL
 #define PAUSE_MIN_NS	500000UL
 #define PAUSE_MAX_NS	10000000UL
 #define BACKTRACE_MAX	32
@@ -21,6 +22,13 @@ struct look {
 	struct arch_regs regs;
 	struct stack_thread stack;
 	struct stack_verdict verdict;
+	struct priority priority;
+	struct round round;
+	/* of mover_look */
+	bool word_counts, wants_backtraces;
+	struct blocking blocking;
+	int ret;
+	struct upatch_error *err;
 };
 
 static upatch_addr_t moved_word(const struct mover *mover,
@@ -81,18 +89,30 @@ static bool set_moved(const struct look *look)
 }
 
 /* A stopped thread.  False: it cannot be looked at, it is ending. */
-static bool look_at(struct look *look, struct thread *thread)
+static bool copy_stack(struct look *look, struct thread *thread)
+{
+	return !tracer_registers(thread, &look->regs) &&
+	       !examine_copy(look->mover->process, thread->tid, &look->regs,
+			     &look->buffer, true, &look->stack, NULL);
+}
+
+static void check_stack(struct look *look)
 {
 	struct mover *mover = look->mover;
 
-	if (tracer_registers(thread, &look->regs))
-		return false;
-	if (examine_copy(mover->process, thread->tid, &look->regs,
-			 &look->buffer, true, &look->stack, NULL))
-		return false;
 	stack_check_thread(&mover->sought->check, mover->process->unwinder,
 			   &mover->process->memory, &look->stack,
 			   &look->verdict);
+	/* A walk takes its time: that is not to be at others' expense. */
+	if (look->verdict.has_walk)
+		priority_restore(&look->priority);
+}
+
+static bool look_at(struct look *look, struct thread *thread)
+{
+	if (!copy_stack(look, thread))
+		return false;
+	check_stack(look);
 	return true;
 }
 
@@ -117,8 +137,9 @@ static void note_blocking(struct look *look, const struct thread *thread)
 }
 
 /* What is stopped is looked at, whatever it stopped for. */
-static void try_to_move(struct look *look, struct thread *thread)
+static void try_to_move(struct thread *thread, void *user)
 {
+	struct look *look = user;
 	struct mover *mover = look->mover;
 
 	if (thread->moved || thread->run == THREAD_RUNS ||
@@ -153,46 +174,17 @@ static size_t count_unmoved(struct mover *mover)
 	return unmoved;
 }
 
-/*
- * All unmoved threads are interrupted at once and served in the order in
- * which they stop: waiting for one at a time costs a turn of the scheduler
- * each when there are more runnable threads than processors.
- */
-static void try_round(struct look *look)
+static bool is_unmoved(const struct thread *thread, void *user)
 {
-	struct tracer *tracer = look->mover->tracer;
-	uint64_t deadline = tracer_now_ns() + STOP_TIMEOUT_NS;
-
-	for (size_t i = 0; i < tracer->count; i++) {
-		struct thread *thread = tracer->threads[i];
-
-		if (thread->moved || thread->run != THREAD_RUNS)
-			continue;
-		tracer_interrupt(tracer, thread);
-	}
-	while (tracer->wanted_count) {
-		struct thread *thread = tracer_next(tracer, deadline);
-
-		if (!thread)
-			break;
-		try_to_move(look, thread);
-		tracer_resume(thread);
-	}
+	(void)user;
+	return !thread->moved;
 }
 
-/* Threads that stop by themselves, newborn ones above all, are used at once. */
-static void serve_until(struct look *look, uint64_t until_ns)
+static void run_round(struct look *look)
 {
-	struct tracer *tracer = look->mover->tracer;
-
-	do {
-		struct thread *thread = tracer_next(tracer, until_ns);
-
-		if (!thread)
-			return;
-		try_to_move(look, thread);
-		tracer_resume(thread);
-	} while (tracer_now_ns() < until_ns);
+	priority_raise(&look->priority);
+	round_run(&look->round);
+	priority_restore(&look->priority);
 }
 
 static int report_blocked(const struct mover *mover, struct upatch_error *err)
@@ -241,7 +233,7 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		if (ret)
 			return ret;
 		mover->last_blocking.tid = 0;
-		try_round(look);
+		run_round(look);
 		ret = check_end(mover, err);
 		if (ret)
 			return ret;
@@ -255,7 +247,7 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 				mover->publish(mover, mover->user);
 			continue;
 		}
-		serve_until(look, tracer_now_ns() + pause_ns);
+		round_serve(&look->round, tracer_now_ns() + pause_ns);
 		if (pause_ns < PAUSE_MAX_NS)
 			pause_ns += pause_ns / 2;
 	}
@@ -264,7 +256,15 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 int mover_run(struct mover *mover, uint64_t deadline_ns,
 	      struct upatch_error *err)
 {
-	struct look look = { .mover = mover };
+	struct look look = {
+		.mover = mover,
+		.round = {
+			.tracer = mover->tracer,
+			.wants = is_unmoved,
+			.serve = try_to_move,
+			.user = &look,
+		},
+	};
 	int ret;
 
 	for (size_t i = 0; i < mover->tracer->count; i++)
@@ -316,17 +316,16 @@ static char **describe_walk(struct look *look)
 	return lines;
 }
 
-static int add_blocking(struct look *look, const struct thread *thread,
-			bool want_backtraces, struct blocking *blocking,
-			struct upatch_error *err)
+static int add_blocking(struct look *look, const struct thread *thread)
 {
+	struct blocking *blocking = &look->blocking;
 	const char *function = blocking_function(look);
 	struct blocking_thread *threads, *entry;
 
 	threads = realloc(blocking->threads,
 			  (blocking->count + 1) * sizeof(*threads));
 	if (!threads)
-		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+		return error_set(look->err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory");
 	blocking->threads = threads;
 	entry = &threads[blocking->count++];
@@ -335,46 +334,81 @@ static int add_blocking(struct look *look, const struct thread *thread,
 		   sizeof(entry->comm));
 	entry->reason = stack_reason_text(look->verdict.reason);
 	entry->function = function ? strdup(function) : NULL;
-	if (want_backtraces)
+	if (look->wants_backtraces)
 		entry->backtrace = describe_walk(look);
 	return 0;
+}
+
+static bool is_unseen(const struct thread *thread, void *user)
+{
+	(void)user;
+	return !thread->was_seen;
+}
+
+/*
+ * A copy of its own stack is all that a scan needs; the thread need not wait
+ * for it.
+ */
+static void let_go_early(struct look *look, struct thread *thread)
+{
+	if (look->wants_backtraces || !look->stack.bounds.is_own)
+		return;
+	look->stack.is_stopped = false;
+	tracer_resume(thread);
+}
+
+static void look_once(struct thread *thread, void *user)
+{
+	struct look *look = user;
+	struct mover *mover = look->mover;
+	bool has_stack;
+
+	if (thread->was_seen || thread->run == THREAD_RUNS ||
+	    thread->run == THREAD_GONE)
+		return;
+	thread->was_seen = true;
+	has_stack = copy_stack(look, thread);
+	thread->moved = !has_stack || (look->word_counts && has_moved(look));
+	if (!has_stack)
+		return;
+	if (mover->own_stacks && !look->ret)
+		look->ret =
+			range_list_add(mover->own_stacks,
+				       look->stack.bounds.own.start,
+				       look->stack.bounds.own.end, look->err);
+	let_go_early(look, thread);
+	check_stack(look);
+	if (!look->ret && !thread->moved &&
+	    (look->word_counts || look->verdict.reason != STACK_SAFE))
+		look->ret = add_blocking(look, thread);
 }
 
 int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
 	       struct blocking *ret_blocking, struct upatch_error *err)
 {
-	struct look look = { .mover = mover };
-	struct tracer *tracer = mover->tracer;
-	struct blocking blocking = { 0 };
-	int ret = process_prepare_unwind(mover->process, err);
+	struct look look = {
+		.mover = mover,
+		.word_counts = word_counts,
+		.wants_backtraces = want_backtraces,
+		.err = err,
+		.round = {
+			.tracer = mover->tracer,
+			.wants = is_unseen,
+			.serve = look_once,
+			.user = &look,
+		},
+	};
 
-	for (size_t i = 0; !ret && i < tracer->count; i++) {
-		struct thread *thread = tracer->threads[i];
-		bool moved;
-
-		if (thread->run == THREAD_GONE)
-			continue;
-		if (tracer_stop(tracer, thread,
-				tracer_now_ns() + STOP_TIMEOUT_NS, NULL))
-			continue;
-		moved = !look_at(&look, thread) ||
-			(word_counts && has_moved(&look));
-		if (mover->own_stacks)
-			ret = range_list_add(mover->own_stacks,
-					     look.stack.bounds.own.start,
-					     look.stack.bounds.own.end, err);
-		thread->moved = moved;
-		if (!ret && !moved &&
-		    (word_counts || look.verdict.reason != STACK_SAFE))
-			ret = add_blocking(&look, thread, want_backtraces,
-					   &blocking, err);
-		tracer_resume(thread);
-	}
+	for (size_t i = 0; i < mover->tracer->count; i++)
+		mover->tracer->threads[i]->was_seen = false;
+	look.ret = process_prepare_unwind(mover->process, err);
+	if (!look.ret)
+		run_round(&look);
 	count_unmoved(mover);
 	examine_buffer_free(&look.buffer);
-	if (ret)
-		blocking_free(&blocking);
+	if (look.ret)
+		blocking_free(&look.blocking);
 	else
-		*ret_blocking = blocking;
-	return ret;
+		*ret_blocking = look.blocking;
+	return look.ret;
 }

@@ -44,6 +44,7 @@ struct thread {
 	struct thread *wanted_before, *wanted_after;
 	bool to_syscall; /* it was last resumed to stop at system calls */
 	bool moved;	 /* see mover.h */
+	bool was_seen;	 /* likewise */
 	/*
 	 * A call that we interrupted is to be made again; the registers as
 	 * they were, for the case that a signal comes first.
