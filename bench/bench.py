@@ -16,7 +16,7 @@ import time
 
 from processes import Tools, Victim, timed
 
-THREADS = [1, 8, 64, 256]
+THREADS = [1, 8, 64, 256, 1000]
 FUNCTIONS = ["one", "many10", "many100", "many1000"]
 # function of the victim: the patch that replaces it
 CALLED = {"caller": "caller", "work": "one", "leaf": "leaf"}

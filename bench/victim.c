@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * N threads that call work() and sleep 1-5 ms in between, and a main thread
- * that waits for commands; the time between two calls of a thread is its gap.
+ * N threads that call work() and sleep 1-5 ms in between, longer if there are
+ * more than 128, and a main thread that waits for commands; the time between
+ * two calls of a thread is its gap.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -23,6 +24,8 @@
 #define CALL_BATCHES 10
 #define CALIBRATE_NS 200000000L
 #define POLL_NS	     200000L
+#define NAP_NS	     1000000L
+#define SHARE	     128
 /* Called, not inlined or evaluated; nothing is relied on that it does. */
 #define REPLACED __attribute__((noipa, used))
 /* Here gcc may rely on what the function really does, as in real programs. */
@@ -274,8 +277,10 @@ static void obey(const char *command)
 		printf("unknown command\n");
 }
 
+/* The more threads, the rarer they wake: the machine is not to be busy. */
 static void start_workers(void)
 {
+	const long share = 1 + worker_count / (SHARE + 1);
 	pthread_attr_t attr;
 
 	pthread_attr_init(&attr);
@@ -284,7 +289,7 @@ static void start_workers(void)
 	if (!workers)
 		die("calloc");
 	for (unsigned int i = 0; i < worker_count; i++) {
-		workers[i].nap.tv_nsec = (1 + i % 5) * 1000000L;
+		workers[i].nap.tv_nsec = (long)(1 + i % 5) * NAP_NS * share;
 		if (pthread_create(&workers[i].thread, &attr, run_worker,
 				   &workers[i]))
 			die("pthread_create");
