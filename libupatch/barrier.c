@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "arch/arch.h"
-#include "examine.h"
+#include "code_runs.h"
+#include "handlers.h"
 #include "priority.h"
 #include "stack_scan.h"
 
@@ -21,9 +22,7 @@
 struct write {
 	const struct rt_site *site;
 	upatch_addr_t addr;
-	uint8_t new_bytes[ARCH_JUMP_LEN];
-	uint8_t old_bytes[ARCH_JUMP_LEN];
-	bool is_done; /* nothing has to be written */
+	uint8_t jump[ARCH_JUMP_LEN];
 };
 
 struct barrier {
@@ -33,6 +32,7 @@ struct barrier {
 	enum barrier_action action;
 	struct write *writes;
 	size_t write_count;
+	struct code_runs runs;
 	/* the bytes that must not be in the middle of being executed */
 	struct addr_range *inside;
 	struct scan_values inside_values;
@@ -55,11 +55,43 @@ static bool is_wanted(const struct rt_site *site, enum barrier_action action)
 	return site->state != RT_SITE_IDLE && !is_needed;
 }
 
+static int compare_writes(const void *left, const void *right)
+{
+	const struct write *a = left, *b = right;
+
+	return (a->addr > b->addr) - (a->addr < b->addr);
+}
+
+static void add_write(struct barrier *barrier, const struct rt_site *site)
+{
+	struct write *write = &barrier->writes[barrier->write_count++];
+
+	write->site = site;
+	write->addr = site->addr + site->jump_offset;
+	arch_emit_jump(write->jump, write->addr, site->code);
+}
+
+static int prepare_runs(struct barrier *barrier, struct upatch_error *err)
+{
+	upatch_addr_t *addrs = calloc(barrier->write_count + 1, sizeof(*addrs));
+	int ret;
+
+	if (!addrs)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	for (size_t i = 0; i < barrier->write_count; i++)
+		addrs[i] = barrier->writes[i].addr;
+	ret = code_runs_init(&barrier->runs, addrs, barrier->write_count,
+			     ARCH_JUMP_LEN, err);
+	free(addrs);
+	return ret;
+}
+
 static int prepare(struct barrier *barrier, const struct view *view,
 		   struct upatch_error *err)
 {
 	const struct view_site *entry;
-	size_t inside_count;
+	size_t count;
 
 	barrier->writes = calloc(view->site_count + 1, sizeof(struct write));
 	barrier->inside =
@@ -69,28 +101,19 @@ static int prepare(struct barrier *barrier, const struct view *view,
 				 "out of memory");
 	view_for_each(entry, view->sites, view->site_count)
 	{
-		const struct rt_site *site = &entry->rt;
-		struct write *write = &barrier->writes[barrier->write_count];
-		struct addr_range *inside =
-			&barrier->inside[barrier->write_count];
-
-		if (!is_wanted(site, barrier->action))
-			continue;
-		write->site = site;
-		write->addr = site->addr + site->jump_offset;
-		inside->start = write->addr + 1;
-		inside->end = write->addr + ARCH_JUMP_LEN;
-		if (barrier->action == BARRIER_INSTALL)
-			arch_emit_jump(write->new_bytes, write->addr,
-				       site->code);
-		else
-			memcpy(write->new_bytes,
-			       site->bytes + site->jump_offset, ARCH_JUMP_LEN);
-		barrier->write_count++;
+		if (is_wanted(&entry->rt, barrier->action))
+			add_write(barrier, &entry->rt);
 	}
-	inside_count = stack_scan_sort(barrier->inside, barrier->write_count);
-	stack_scan_init(&barrier->inside_values, barrier->inside, inside_count);
-	return 0;
+	count = barrier->write_count;
+	qsort(barrier->writes, count, sizeof(struct write), compare_writes);
+	for (size_t i = 0; i < count; i++) {
+		barrier->inside[i].start = barrier->writes[i].addr + 1;
+		barrier->inside[i].end =
+			barrier->writes[i].addr + ARCH_JUMP_LEN;
+	}
+	stack_scan_init(&barrier->inside_values, barrier->inside,
+			stack_scan_sort(barrier->inside, count));
+	return prepare_runs(barrier, err);
 }
 
 static void resume_all(struct barrier *barrier)
@@ -102,6 +125,8 @@ static void resume_all(struct barrier *barrier)
 static const struct rt_site *site_around(const struct barrier *barrier,
 					 upatch_addr_t pc)
 {
+	if (!stack_scan_has(&barrier->inside_values, pc))
+		return NULL;
 	for (size_t i = 0; i < barrier->write_count; i++) {
 		const struct write *write = &barrier->writes[i];
 
@@ -122,6 +147,27 @@ static bool find_twin(const struct rt_site *site, upatch_addr_t pc,
 		return true;
 	}
 	return false;
+}
+
+/*
+ * A handler's frame holds the address that it interrupted: the handler would
+ * return into the jump.  It is over soon; a look into the frame alone cannot
+ * tell such a word from a stale one.
+ */
+static enum outcome in_handler(pid_t tid, struct upatch_error *err)
+{
+	error_set(
+		err, UPATCH_ERROR_TIMED_OUT, 0,
+		"thread %d is in a signal handler that interrupted the first instructions of a function to be patched",
+		tid);
+	return TRY_AGAIN;
+}
+
+static enum outcome not_stopped(pid_t tid, pid_t pid, struct upatch_error *err)
+{
+	error_set(err, UPATCH_ERROR_TIMED_OUT, 0,
+		  "thread %d of process %d does not stop", tid, pid);
+	return TRY_AGAIN;
 }
 
 static enum outcome move_to_twin(struct barrier *barrier, struct thread *thread,
@@ -150,38 +196,28 @@ static enum outcome move_to_twin(struct barrier *barrier, struct thread *thread,
 	return ret ? FAILED : WRITTEN;
 }
 
-/*
- * A handler's frame holds the address that it interrupted: the handler would
- * return into the jump.  It is over soon; a look into the frame alone cannot
- * tell such a word from a stale one.
- */
+/* A signal between the look at the stacks and the stop. */
 static enum outcome check_thread(struct barrier *barrier, struct thread *thread,
 				 struct upatch_error *err)
 {
-	struct stack_thread stack;
 	struct arch_regs regs;
-	size_t offset;
 
 	if (tracer_registers(thread, &regs))
 		return WRITTEN; /* killed meanwhile */
-	if (barrier->action == BARRIER_REMOVE)
-		return WRITTEN;
-	if (!examine_copy(barrier->process, thread->tid, &regs,
-			  &barrier->buffer, false, &stack, NULL) &&
-	    stack_scan_find(&barrier->inside_values, &stack.copy, 0, &offset)) {
-		error_set(
-			err, UPATCH_ERROR_TIMED_OUT, 0,
-			"thread %d is in a signal handler that interrupted the first instructions of a function to be patched",
-			thread->tid);
-		return TRY_AGAIN;
-	}
+	if (!thread->is_clear)
+		return in_handler(thread->tid, err);
 	return move_to_twin(barrier, thread, &regs, err);
 }
 
+/* Nobody can be in the middle of a jump that is to be removed. */
 static enum outcome check_all(struct barrier *barrier, struct upatch_error *err)
 {
-	for (size_t i = 0; i < barrier->tracer->count; i++) {
-		struct thread *thread = barrier->tracer->threads[i];
+	const struct tracer *tracer = barrier->tracer;
+
+	if (barrier->action == BARRIER_REMOVE)
+		return WRITTEN;
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
 		enum outcome outcome;
 
 		if (thread->run != THREAD_STOPPED &&
@@ -199,23 +235,23 @@ static enum outcome check_all(struct barrier *barrier, struct upatch_error *err)
  * was planned: a library can have gone meanwhile, and another one come.  Where
  * a jump is to be removed and is not there, nothing is left to do.
  */
-static enum outcome check_bytes(const struct barrier *barrier,
-				struct write *write, struct upatch_error *err)
+static enum outcome check_bytes(struct barrier *barrier,
+				const struct write *write,
+				struct upatch_error *err)
 {
 	const struct rt_site *site = write->site;
 	const uint8_t *original = site->bytes + site->jump_offset;
-	uint8_t jump[ARCH_JUMP_LEN], found[ARCH_JUMP_LEN] = { 0 };
-	bool is_original, is_jump;
+	const uint8_t *found = code_runs_found(&barrier->runs, write->addr);
+	bool is_original = !memcmp(found, original, ARCH_JUMP_LEN);
+	bool is_jump = !memcmp(found, write->jump, ARCH_JUMP_LEN);
 
-	memory_read_some(&barrier->process->memory, write->addr, found,
-			 sizeof(found));
-	arch_emit_jump(jump, write->addr, site->code);
-	is_original = !memcmp(found, original, ARCH_JUMP_LEN);
-	is_jump = !memcmp(found, jump, ARCH_JUMP_LEN);
-	memcpy(write->old_bytes, found, ARCH_JUMP_LEN);
-	write->is_done =
-		barrier->action == BARRIER_INSTALL ? is_jump : !is_jump;
-	if (write->is_done || is_original || is_jump)
+	if (barrier->action == BARRIER_INSTALL && is_original)
+		code_runs_put(&barrier->runs, write->addr, write->jump,
+			      ARCH_JUMP_LEN);
+	else if (barrier->action == BARRIER_REMOVE && is_jump)
+		code_runs_put(&barrier->runs, write->addr, original,
+			      ARCH_JUMP_LEN);
+	if (is_original || is_jump || barrier->action == BARRIER_REMOVE)
 		return WRITTEN;
 	error_set(err, UPATCH_ERROR_MISMATCH, 0,
 		  "the code at 0x%lx of process %d has changed meanwhile",
@@ -223,9 +259,11 @@ static enum outcome check_bytes(const struct barrier *barrier,
 	return FAILED;
 }
 
-static enum outcome check_all_bytes(struct barrier *barrier,
-				    struct upatch_error *err)
+static enum outcome write_all(struct barrier *barrier, struct upatch_error *err)
 {
+	const struct memory *memory = &barrier->process->memory;
+
+	code_runs_read(&barrier->runs, memory);
 	for (size_t i = 0; i < barrier->write_count; i++) {
 		enum outcome outcome =
 			check_bytes(barrier, &barrier->writes[i], err);
@@ -233,35 +271,7 @@ static enum outcome check_all_bytes(struct barrier *barrier,
 		if (outcome != WRITTEN)
 			return outcome;
 	}
-	return WRITTEN;
-}
-
-static enum outcome write_all(struct barrier *barrier, struct upatch_error *err)
-{
-	const struct memory *memory = &barrier->process->memory;
-
-	for (size_t i = 0; i < barrier->write_count; i++) {
-		const struct write *write = &barrier->writes[i];
-		struct upatch_error undo;
-
-		if (write->is_done ||
-		    !memory_write(memory, write->addr, write->new_bytes,
-				  ARCH_JUMP_LEN, err))
-			continue;
-		while (i-- > 0) {
-			const struct write *done = &barrier->writes[i];
-
-			if (done->is_done ||
-			    !memory_write(memory, done->addr, done->old_bytes,
-					  ARCH_JUMP_LEN, &undo))
-				continue;
-			error_append(err, "%s", undo.message);
-			if (err)
-				err->code = UPATCH_ERROR_TARGET_DAMAGED;
-		}
-		return FAILED;
-	}
-	return WRITTEN;
+	return code_runs_write(&barrier->runs, memory, err) ? FAILED : WRITTEN;
 }
 
 /*
@@ -290,7 +300,7 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 			     struct upatch_error *err)
 {
 	uint64_t begin = tracer_now_ns();
-	enum outcome outcome = TRY_AGAIN;
+	enum outcome outcome;
 	struct priority priority;
 	pid_t tid = 0;
 
@@ -301,18 +311,31 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 		if (outcome == WRITTEN)
 			outcome = check_all(barrier, err);
 		if (outcome == WRITTEN)
-			outcome = check_all_bytes(barrier, err);
-		if (outcome == WRITTEN)
 			outcome = write_all(barrier, err);
 	} else {
-		error_set(err, UPATCH_ERROR_TIMED_OUT, 0,
-			  "thread %d of process %d does not stop", tid,
-			  barrier->tracer->pid);
+		outcome = not_stopped(tid, barrier->tracer->pid, err);
 	}
 	resume_all(barrier);
 	priority_restore(&priority);
 	*ret_ns = tracer_now_ns() - begin;
 	return outcome;
+}
+
+/* Before anybody is stopped. */
+static enum outcome look_before(struct barrier *barrier,
+				struct upatch_error *err)
+{
+	const struct thread *thread;
+
+	if (barrier->action == BARRIER_REMOVE)
+		return WRITTEN;
+	thread = handlers_look(barrier->process, barrier->tracer,
+			       &barrier->buffer);
+	if (!thread)
+		return WRITTEN;
+	return thread->was_seen
+		       ? in_handler(thread->tid, err)
+		       : not_stopped(thread->tid, barrier->tracer->pid, err);
 }
 
 static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
@@ -327,7 +350,11 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 
 		if (ret)
 			return ret;
-		outcome = try_once(barrier, ret_ns, &problem);
+		/* So that no page has to come from a disk later. */
+		code_runs_read(&barrier->runs, &barrier->process->memory);
+		outcome = look_before(barrier, &problem);
+		if (outcome == WRITTEN)
+			outcome = try_once(barrier, ret_ns, &problem);
 		if (outcome == WRITTEN)
 			return 0;
 		if (outcome == FAILED || tracer_now_ns() >= deadline_ns)
@@ -357,11 +384,15 @@ int barrier_run(struct process *process, struct tracer *tracer,
 	uint64_t ns = 0;
 	int ret = prepare(&barrier, view, err);
 
-	if (!ret && barrier.write_count)
+	if (!ret && barrier.write_count) {
+		handlers_watch(tracer, &barrier.inside_values);
 		ret = run(&barrier, deadline_ns, &ns, err);
+		handlers_unwatch(tracer);
+	}
 	if (!ret)
 		*ret_ns = ns;
 	examine_buffer_free(&barrier.buffer);
+	code_runs_free(&barrier.runs);
 	free(barrier.writes);
 	free(barrier.inside);
 	return ret;

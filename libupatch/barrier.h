@@ -2,7 +2,7 @@
 /*
  * The one stop of all threads, while entry bytes are written.  Everything is
  * computed before it; inside it there is only: interrupt, wait, registers,
- * one read of each stack, the writes, continue.
+ * the writes, continue.
  */
 #ifndef UPATCH_BARRIER_H
 #define UPATCH_BARRIER_H

@@ -50,7 +50,7 @@ static void find_bounds(struct process *process, pid_t tid,
 	stack_bounds_find(regs, tid == process->pid, &maps, bounds);
 }
 
-static int reserve(struct examine_buffer *buffer, size_t len)
+int examine_buffer_reserve(struct examine_buffer *buffer, size_t len)
 {
 	unsigned char *bytes;
 
@@ -88,7 +88,7 @@ int examine_copy(struct process *process, pid_t tid,
 		len = FOREIGN_COPY_MAX;
 	if (len > OWN_COPY_MAX)
 		len = OWN_COPY_MAX;
-	if (reserve(buffer, len))
+	if (examine_buffer_reserve(buffer, len))
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory for the stack of thread %d",
 				 tid);

@@ -13,6 +13,8 @@ struct examine_buffer {
 	size_t capacity;
 };
 void examine_buffer_free(struct examine_buffer *buffer);
+UPATCH_MUST_CHECK int examine_buffer_reserve(struct examine_buffer *buffer,
+					     size_t len);
 
 /*
  * Copies the stack of a stopped thread, as far as the check needs it, in one

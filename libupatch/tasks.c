@@ -220,6 +220,17 @@ long tasks_syscall(pid_t pid, pid_t tid)
 	return strtol(line, NULL, 10);
 }
 
+bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place)
+{
+	char line[256];
+	long number;
+
+	return read_task_file(pid, tid, "syscall", line, sizeof(line)) > 0 &&
+	       sscanf(line, "%ld %*x %*x %*x %*x %*x %*x %lx %lx", &number,
+		      &ret_place->sp, &ret_place->pc) == 3 &&
+	       number >= 0;
+}
+
 pid_t tasks_find_comm(pid_t pid, const char *comm)
 {
 	pid_t found = 0;

@@ -54,5 +54,11 @@ pid_t tasks_inner_tid(pid_t pid, pid_t tid);
 pid_t tasks_find_comm(pid_t pid, const char *comm);
 /* The system call it waits in, -1 if it runs or that is not known. */
 long tasks_syscall(pid_t pid, pid_t tid);
+/* Where the program waits. */
+struct task_place {
+	uint64_t sp, pc;
+};
+/* False: it waits in no system call, or that is not known. */
+bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place);
 
 #endif

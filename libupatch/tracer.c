@@ -114,6 +114,7 @@ static struct thread *add_thread(struct tracer *tracer, pid_t tid)
 		tracer->threads[tracer->count++] = thread;
 	}
 	*thread = (struct thread){
+		.tracer = tracer,
 		.tid = tid,
 		.under_seccomp = tracer->under_seccomp,
 	};
@@ -370,7 +371,7 @@ static struct thread *note_newborn(struct tracer *tracer, pid_t tid)
 	}
 	thread = add_thread(tracer, tid);
 	if (thread)
-		thread->is_new = true;
+		thread->is_new = thread->is_clear = true;
 	return thread;
 }
 
@@ -426,13 +427,25 @@ static bool is_signal(int status)
 	       WSTOPSIG(status) != (SIGTRAP | 0x80);
 }
 
+/* Its handler's frame will hold the pc that it has now. */
+static void note_delivery(struct thread *thread)
+{
+	const struct scan_values *watched = thread->tracer->watched;
+	struct arch_regs regs;
+
+	if (watched && (arch_regs_read(thread->tid, &regs) ||
+			stack_scan_has(watched, arch_regs_pc(&regs))))
+		thread->is_clear = false;
+}
+
 /*
- * At once, not when we are done with the thread: see wait_for_status.  If it
+ * At once, not when we are done with the thread: see look_for.  If it
  * is wanted, it stops before the first instruction of the handler.
  */
 static void pass_on(struct thread *thread, int signal)
 {
 	settle_eintr(thread, signal);
+	note_delivery(thread);
 	if (thread->wanted)
 		ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL);
 	ptrace(thread->to_syscall ? PTRACE_SYSCALL : PTRACE_CONT, thread->tid,

@@ -14,6 +14,7 @@
 
 #include "arch/arch_thread.h"
 #include "error.h"
+#include "stack_scan.h"
 #include "wait_timer.h"
 
 enum thread_run {
@@ -35,6 +36,7 @@ enum thread_event {
 };
 
 struct thread {
+	struct tracer *tracer;
 	pid_t tid;
 	enum thread_run run;
 	enum thread_event event; /* of the last stop */
@@ -45,6 +47,10 @@ struct thread {
 	bool to_syscall; /* it was last resumed to stop at system calls */
 	bool moved;	 /* see mover.h */
 	bool was_seen;	 /* likewise */
+	/* likewise: its moved word, 0: not known; and what that says */
+	upatch_addr_t moved_word;
+	bool says_moved;
+	bool is_clear; /* see handlers.h */
 	/*
 	 * A call that we interrupted is to be made again; the registers as
 	 * they were, for the case that a signal comes first.
@@ -78,6 +84,8 @@ struct tracer {
 	/* stops in a row that were found by the number of the thread */
 	unsigned int found_wanted;
 	struct wait_timer timer;
+	/* see handlers.h, or NULL */
+	const struct scan_values *watched;
 	bool executed; /* the process has called execve */
 	int exited;    /* the process has ended */
 };

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Which threads may be in a signal handler that interrupted certain code? */
+#include "handlers.h"
+
+#include "priority.h"
+#include "round.h"
+#include "tasks.h"
+
+/* Longer stacks are not guessed at: a stopped thread tells their end. */
+#define GUESS_MAX (256UL * 1024)
+
+struct search {
+	struct process *process;
+	struct tracer *tracer;
+	struct examine_buffer *buffer;
+};
+
+void handlers_watch(struct tracer *tracer, const struct scan_values *values)
+{
+	for (size_t i = 0; i < tracer->count; i++)
+		tracer->threads[i]->is_clear = false;
+	tracer->watched = values;
+}
+
+void handlers_unwatch(struct tracer *tracer)
+{
+	tracer->watched = NULL;
+}
+
+static bool is_suspect(const struct thread *thread, void *user)
+{
+	(void)user;
+	return !thread->is_clear;
+}
+
+/*
+ * It waits in a system call, now, while it is traced: a frame that was there
+ * before lies above its stack pointer and does not change.  One that is just
+ * being made, by a signal that was taken before the thread was seized, holds
+ * the very pc that is looked at here.
+ */
+static void look_from_outside(struct search *search, struct thread *thread)
+{
+	const struct scan_values *values = search->tracer->watched;
+	struct stack_copy copy;
+	struct task_place place;
+	const struct map *map;
+	size_t offset;
+
+	if (!tasks_waits_at(search->tracer->pid, thread->tid, &place) ||
+	    stack_scan_has(values, place.pc))
+		return;
+	map = maps_find(&search->process->maps, place.sp);
+	if (!map || map->end - place.sp > GUESS_MAX)
+		return;
+	copy.base = place.sp;
+	copy.len = map->end - place.sp;
+	if (examine_buffer_reserve(search->buffer, copy.len))
+		return;
+	copy.bytes = search->buffer->bytes;
+	thread->was_seen = true;
+	thread->is_clear =
+		memory_read_some(&search->process->memory, copy.base,
+				 search->buffer->bytes, copy.len) == copy.len &&
+		!stack_scan_find(values, &copy, 0, &offset);
+}
+
+/* A thread that has no registers any more runs no handler. */
+static void look_at_stopped(struct thread *thread, void *user)
+{
+	struct search *search = user;
+	struct stack_thread stack;
+	struct arch_regs regs;
+	size_t offset;
+
+	if (thread->is_clear || thread->run == THREAD_RUNS ||
+	    thread->run == THREAD_GONE)
+		return;
+	thread->is_clear = tracer_registers(thread, &regs) ||
+			   (!examine_copy(search->process, thread->tid, &regs,
+					  search->buffer, true, &stack, NULL) &&
+			    !stack_scan_find(search->tracer->watched,
+					     &stack.copy, 0, &offset));
+}
+
+static const struct thread *find_suspect(const struct tracer *tracer)
+{
+	for (size_t i = 0; i < tracer->count; i++) {
+		const struct thread *thread = tracer->threads[i];
+
+		if (thread->run != THREAD_GONE && !thread->is_clear)
+			return thread;
+	}
+	return NULL;
+}
+
+const struct thread *handlers_look(struct process *process,
+				   struct tracer *tracer,
+				   struct examine_buffer *buffer)
+{
+	struct search search = {
+		.process = process,
+		.tracer = tracer,
+		.buffer = buffer,
+	};
+	const struct round round = {
+		.tracer = tracer,
+		.wants = is_suspect,
+		.serve = look_at_stopped,
+		.user = &search,
+	};
+	struct priority priority;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		thread->was_seen = false;
+		if (thread->run == THREAD_RUNS && !thread->is_clear)
+			look_from_outside(&search, thread);
+	}
+	if (!find_suspect(tracer))
+		return NULL;
+	priority_raise(&priority);
+	round_run(&round);
+	priority_restore(&priority);
+	return find_suspect(tracer);
+}
