@@ -68,6 +68,31 @@ int memory_read(const struct memory *memory, upatch_addr_t addr, void *buf,
 		len, addr, memory->pid, count);
 }
 
+size_t memory_read_words(const struct memory *memory,
+			 const upatch_addr_t *addrs, size_t count,
+			 uint32_t *ret_words)
+{
+	size_t done = 0;
+
+	while (done < count) {
+		struct iovec there[64];
+		struct iovec here = { .iov_base = ret_words + done };
+		size_t now = 0;
+		ssize_t len;
+
+		for (; now < 64 && done + now < count; now++)
+			there[now] = (struct iovec){ (void *)addrs[done + now],
+						     sizeof(*ret_words) };
+		here.iov_len = now * sizeof(*ret_words);
+		len = process_vm_readv(memory->pid, &here, 1, there, now, 0);
+		if (len > 0)
+			done += (size_t)len / sizeof(*ret_words);
+		if (len != (ssize_t)here.iov_len)
+			break;
+	}
+	return done;
+}
+
 int memory_read_string(const struct memory *memory, upatch_addr_t addr,
 		       char *buf, size_t size, struct upatch_error *err)
 {

@@ -26,6 +26,13 @@ UPATCH_MUST_CHECK int memory_read(const struct memory *memory,
 /* As many bytes as are readable from `addr` on, at most `len`; no error. */
 size_t memory_read_some(const struct memory *memory, upatch_addr_t addr,
 			void *buf, size_t len);
+/*
+ * A word at each of the addresses, in one call where it can be.  Returns how
+ * many were read: those before the first that is not readable.
+ */
+size_t memory_read_words(const struct memory *memory,
+			 const upatch_addr_t *addrs, size_t count,
+			 uint32_t *ret_words);
 /* A NUL-terminated string of at most size - 1 bytes; longer: an error. */
 UPATCH_MUST_CHECK int memory_read_string(const struct memory *memory,
 					 upatch_addr_t addr, char *buf,

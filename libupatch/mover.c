@@ -11,8 +11,14 @@
 #include "round.h"
 #include "tasks.h"
 
-#define PAUSE_MIN_NS	500000UL
-#define PAUSE_MAX_NS	10000000UL
+/* Between looks at the moved words, questions whether to stop, full looks. */
+#define WORDS_GAP_NS 1000000UL
+#define STOP_GAP_NS  50000000UL
+#define LOOK_GAP_NS  500000UL
+#define LOOK_GAP_MAX 8000000UL
+/* While it waits, the controller uses at most one part in so many of a core. */
+#define IDLE_SHARE	25
+#define WORDS_MAX	256
 #define BACKTRACE_MAX	32
 #define FRAME_TEXT_SIZE 256
 
@@ -24,6 +30,9 @@ struct look {
 	struct stack_verdict verdict;
 	struct priority priority;
 	struct round round;
+	/* all unmoved threads, not only those that say that they have moved */
+	bool is_full;
+	uint64_t next_full_ns, full_gap_ns;
 	/* of mover_look */
 	bool word_counts, wants_backtraces;
 	struct blocking blocking;
@@ -41,6 +50,11 @@ static upatch_addr_t moved_word(const struct mover *mover,
  * Any other word, as of a transition before, is that of a thread that has not
  * moved: where it is when the transition is turned around.
  */
+static bool is_aim(const struct mover *mover, uint32_t word)
+{
+	return (word == mover->transition_id) != mover->reversed;
+}
+
 static bool has_moved(const struct look *look)
 {
 	const struct mover *mover = look->mover;
@@ -49,7 +63,7 @@ static bool has_moved(const struct look *look)
 	return memory_read_some(&mover->process->memory,
 				moved_word(mover, &look->regs), &word,
 				sizeof(word)) == sizeof(word) &&
-	       (word == mover->transition_id) != mover->reversed;
+	       is_aim(mover, word);
 }
 
 /*
@@ -57,11 +71,11 @@ static bool has_moved(const struct look *look)
  * gate (runtime/self_move.c).  The main thread's stack grows: what it may use
  * is not all mapped, but nothing else is mapped there.
  */
-static void let_move_itself(const struct look *look, pid_t tid)
+static void let_move_itself(const struct look *look, struct thread *thread)
 {
 	const uint64_t main_stack_growth = 8UL << 20;
 	const struct stack_bounds *bounds = &look->stack.bounds;
-	struct rt_thread thread = {
+	struct rt_thread words = {
 		.may_move = look->mover->transition_id,
 		.stack_start = bounds->own.start,
 		.stack_end = bounds->own.end,
@@ -70,12 +84,13 @@ static void let_move_itself(const struct look *look, pid_t tid)
 
 	if (!look->mover->is_published || !bounds->is_own)
 		return;
-	if (tid == look->mover->tracer->pid)
-		thread.stack_start -= main_stack_growth;
+	if (thread->tid == look->mover->tracer->pid)
+		words.stack_start -= main_stack_growth;
 	(void)!memory_write(&look->mover->process->memory,
 			    moved_word(look->mover, &look->regs) + skipped,
-			    (const char *)&thread + skipped,
-			    sizeof(thread) - skipped, NULL);
+			    (const char *)&words + skipped,
+			    sizeof(words) - skipped, NULL);
+	thread->moved_word = moved_word(look->mover, &look->regs);
 }
 
 static bool set_moved(const struct look *look)
@@ -154,7 +169,7 @@ static void try_to_move(struct thread *thread, void *user)
 		thread->moved = set_moved(look);
 	} else {
 		note_blocking(look, thread);
-		let_move_itself(look, thread->tid);
+		let_move_itself(look, thread);
 	}
 }
 
@@ -174,10 +189,54 @@ static size_t count_unmoved(struct mover *mover)
 	return unmoved;
 }
 
-static bool is_unmoved(const struct thread *thread, void *user)
+static bool is_due(const struct thread *thread, void *user)
 {
-	(void)user;
-	return !thread->moved;
+	const struct look *look = user;
+
+	return !thread->moved && (look->is_full || thread->says_moved);
+}
+
+/* How many of them say that they have moved. */
+static size_t ask_words(const struct mover *mover, struct thread **threads,
+			size_t count)
+{
+	upatch_addr_t addrs[WORDS_MAX];
+	uint32_t words[WORDS_MAX];
+	size_t found, moved = 0;
+
+	for (size_t i = 0; i < count; i++)
+		addrs[i] = threads[i]->moved_word;
+	found = memory_read_words(&mover->process->memory, addrs, count, words);
+	for (size_t i = 0; i < count; i++) {
+		threads[i]->says_moved = i < found && is_aim(mover, words[i]);
+		moved += threads[i]->says_moved;
+	}
+	return moved;
+}
+
+/*
+ * Whoever may move himself is asked without being stopped, and stopped only
+ * to see that he is out of the gate.
+ */
+static size_t ask_all_words(const struct mover *mover)
+{
+	const struct tracer *tracer = mover->tracer;
+	struct thread *asked[WORDS_MAX];
+	size_t count = 0, moved = 0;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		if (thread->run == THREAD_GONE || thread->moved ||
+		    !thread->moved_word)
+			continue;
+		asked[count++] = thread;
+		if (count < WORDS_MAX)
+			continue;
+		moved += ask_words(mover, asked, count);
+		count = 0;
+	}
+	return moved + ask_words(mover, asked, count);
 }
 
 static void run_round(struct look *look)
@@ -185,6 +244,44 @@ static void run_round(struct look *look)
 	priority_raise(&look->priority);
 	round_run(&look->round);
 	priority_restore(&look->priority);
+}
+
+static void look_at_all(struct look *look, uint64_t begin_ns)
+{
+	uint64_t spent_ns;
+
+	look->mover->last_blocking.tid = 0;
+	run_round(look);
+	spent_ns = tracer_now_ns() - begin_ns;
+	look->next_full_ns = begin_ns + spent_ns + look->full_gap_ns;
+	if (look->full_gap_ns < spent_ns * IDLE_SHARE)
+		look->next_full_ns = begin_ns + spent_ns * (IDLE_SHARE + 1);
+	if (look->full_gap_ns < LOOK_GAP_MAX)
+		look->full_gap_ns += look->full_gap_ns / 2;
+}
+
+/* Everybody, or, in between, who has moved himself. */
+static void try_round(struct look *look)
+{
+	uint64_t now = tracer_now_ns();
+
+	look->is_full = now >= look->next_full_ns;
+	if (look->is_full)
+		look_at_all(look, now);
+	else if (ask_all_words(look->mover))
+		run_round(look);
+}
+
+/* Until something is to be done again. */
+static uint64_t next_ns(const struct look *look, uint64_t deadline_ns)
+{
+	uint64_t next =
+		tracer_now_ns() +
+		(look->mover->is_published ? WORDS_GAP_NS : STOP_GAP_NS);
+
+	if (next > look->next_full_ns)
+		next = look->next_full_ns;
+	return next < deadline_ns ? next : deadline_ns;
 }
 
 static int report_blocked(const struct mover *mover, struct upatch_error *err)
@@ -224,7 +321,6 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		    struct upatch_error *err)
 {
 	struct mover *mover = look->mover;
-	uint64_t pause_ns = PAUSE_MIN_NS;
 
 	for (;;) {
 		int ret;
@@ -232,8 +328,7 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		ret = mover->refresh(mover, mover->user, err);
 		if (ret)
 			return ret;
-		mover->last_blocking.tid = 0;
-		run_round(look);
+		try_round(look);
 		ret = check_end(mover, err);
 		if (ret)
 			return ret;
@@ -245,11 +340,10 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		if (!mover->is_published && mover->publish) {
 			mover->is_published =
 				mover->publish(mover, mover->user);
+			look->next_full_ns = 0;
 			continue;
 		}
-		round_serve(&look->round, tracer_now_ns() + pause_ns);
-		if (pause_ns < PAUSE_MAX_NS)
-			pause_ns += pause_ns / 2;
+		round_serve(&look->round, next_ns(look, deadline_ns));
 	}
 }
 
@@ -260,15 +354,20 @@ int mover_run(struct mover *mover, uint64_t deadline_ns,
 		.mover = mover,
 		.round = {
 			.tracer = mover->tracer,
-			.wants = is_unmoved,
+			.wants = is_due,
 			.serve = try_to_move,
 			.user = &look,
 		},
+		.full_gap_ns = LOOK_GAP_NS,
 	};
 	int ret;
 
-	for (size_t i = 0; i < mover->tracer->count; i++)
-		mover->tracer->threads[i]->moved = false;
+	for (size_t i = 0; i < mover->tracer->count; i++) {
+		struct thread *thread = mover->tracer->threads[i];
+
+		thread->moved = thread->says_moved = false;
+		thread->moved_word = 0;
+	}
 	mover->last_blocking = (struct blocking_thread){ 0 };
 	ret = process_prepare_unwind(mover->process, err);
 	if (!ret)
