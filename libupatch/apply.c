@@ -6,6 +6,7 @@
 #include "conclude.h"
 #include "drive.h"
 #include "install.h"
+#include "leave.h"
 #include "operation.h"
 #include "patch_file.h"
 #include "plan.h"
@@ -152,10 +153,12 @@ static void undo(struct application *application)
 	    !operation->channel.unanswered && !operation_look(operation, NULL))
 		patch = view_find_patch_addr(&operation->view,
 					     operation->patch);
-	if (patch && (patch->rt.state == RT_PATCH_LOADED ||
-		      patch->rt.state == RT_PATCH_LEAVING))
+	if (patch && patch->rt.state == RT_PATCH_LOADED)
 		(void)!operation_tell(operation, RT_UNLOAD, operation->patch,
 				      "unload the patch", NULL);
+	/* Threads may have been in it, and its jumps may still be there. */
+	if (patch && patch->rt.state == RT_PATCH_LEAVING)
+		(void)!leave_unload_leftovers(operation, NULL);
 }
 
 static int touch_target(struct application *application,

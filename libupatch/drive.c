@@ -24,6 +24,7 @@ struct driver {
 	bool was_reversed; /* by us, as the time was over */
 	bool ends_reversed;
 	bool was_left;
+	bool is_settled;
 	/* why, when it did not end as it was meant to */
 	struct upatch_error cause;
 };
@@ -364,9 +365,10 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 	if (!ret)
 		ret = operation_tell(operation, RT_SETTLE, 0,
 				     "settle the transition", err);
-	if (!ret)
-		ret = remove_idle(driver, err);
-	return ret;
+	if (ret)
+		return ret;
+	driver->is_settled = true;
+	return remove_idle(driver, err);
 }
 
 /* Also those of a first try that has failed. */
@@ -413,6 +415,10 @@ int drive_transition(struct operation *operation, const struct drive *drive,
 			     operation->process->under_seccomp, run_traced,
 			     &driver, &local);
 
+	/* The callbacks run; the jumps are left to the next operation. */
+	if (ret && driver.is_settled)
+		(void)!operation_tell(operation, RT_FINISH, 0,
+				      "finish the transition", NULL);
 	if (!ret) {
 		operation_progress(operation, UPATCH_STEP_FINISH);
 		ret = operation_tell(operation, RT_FINISH, 0,

@@ -127,6 +127,9 @@ static int serve_park(struct rt_patch *patch, const struct rt_request *request)
 
 static int serve_unload(struct rt_patch *patch)
 {
+	/* Its callbacks have not run yet. */
+	if (transition_is_unfinished(patch))
+		return -EBUSY;
 	switch (patch->state) {
 	case RT_PATCH_LOADED:
 		break; /* it never was enabled: there is nothing to tell */
