@@ -148,11 +148,15 @@ static void report(const struct user_regs_struct *regs, const char *name,
 	fflush(fault.report);
 }
 
+static bool can_be_short(const struct call *call,
+			 const struct user_regs_struct *regs)
+{
+	return call->flags & HAS_LENGTH && regs->rdx >= 2;
+}
+
 static void cut_short(pid_t tid, const struct call *call,
 		      struct user_regs_struct *regs)
 {
-	if (!(call->flags & HAS_LENGTH) || regs->rdx < 2)
-		return;
 	regs->rdx /= 2;
 	ptrace(PTRACE_SETREGS, tid, NULL, regs);
 	report(regs, call->name, "cut short");
@@ -180,7 +184,8 @@ static void at_entry(pid_t tid)
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs))
 		return;
 	call = find_call((long)regs.orig_rax);
-	if (!call || ++fault.count != fault.fail_at)
+	if (!call || (fault.is_short && !can_be_short(call, &regs)) ||
+	    ++fault.count != fault.fail_at)
 		return;
 	if (fault.is_short)
 		cut_short(tid, call, &regs);

@@ -48,6 +48,11 @@ const char *path_of_kill_at(void)
 	return BUILT_KILL_AT;
 }
 
+const char *path_of_support(const char *name)
+{
+	return join(BUILT_SUPPORT, name, "");
+}
+
 const char *path_of_victim(const char *name)
 {
 	return join(setting("UPATCH_VICTIMS", BUILT_VICTIMS), name, "");

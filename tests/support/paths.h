@@ -16,6 +16,8 @@ const char *path_of_unchecked_upatchctl(void);
 const char *path_of_runtime(void);
 /* Kills a command at one of its system calls: kill_at.c. */
 const char *path_of_kill_at(void);
+/* A program or library of tests/support. */
+const char *path_of_support(const char *name);
 const char *path_of_victim(const char *name);
 /* `name` without ".so". */
 const char *path_of_patch(const char *name);

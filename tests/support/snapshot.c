@@ -131,6 +131,20 @@ static void add_mapping(struct snapshot *snapshot, int mem_fd,
 			 hash_memory(mem_fd, mapping->start, mapping->end));
 }
 
+/*
+ * glibc makes one for a thread that allocates while all others are in use, and
+ * keeps it; the second part is what is left of its 64 MiB.
+ */
+static bool is_arena(const struct mapping *mapping)
+{
+	const uint64_t mask = (UINT64_C(64) << 20) - 1;
+
+	return ((mapping->start & mask) == 0 &&
+		strcmp(mapping->perms, "rw-p") == 0) ||
+	       ((mapping->end & mask) == 0 &&
+		strcmp(mapping->perms, "---p") == 0);
+}
+
 static void add_mappings(struct snapshot *snapshot, pid_t pid)
 {
 	struct anonymous_count counts[MAX_PERMS] = { 0 };
@@ -152,7 +166,7 @@ static void add_mappings(struct snapshot *snapshot, pid_t pid)
 		/* A stack grows as it is used; [heap] likewise. */
 		if (mapping.path[0] == '/')
 			add_mapping(snapshot, mem_fd, &mapping);
-		else if (mapping.path[0] == '\0')
+		else if (mapping.path[0] == '\0' && !is_arena(&mapping))
 			count_anonymous(counts, mapping.perms);
 	}
 	free(line);

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "failure.h"
@@ -52,18 +54,43 @@ int output_write(const char *text, size_t len, struct upatch_error *err)
 			   "done, but cannot write standard output");
 }
 
-void output_write_failure(const struct upatch_error *failure)
+static bool write_composed(const char *message)
 {
 	char *line = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&line, &len);
+	bool composed;
 
 	if (!out)
-		return;
+		return false;
 	fputs("upatchctl: ", out);
-	printable_put(out, failure->message);
+	printable_put(out, message);
 	fputc('\n', out);
-	if (fclose(out) == 0)
+	composed = !ferror(out);
+	composed = fclose(out) == 0 && composed;
+	if (composed)
 		output_write_all(STDERR_FILENO, line, len);
 	free(line);
+	return composed;
+}
+
+/* Without memory: what is not plain ASCII is not shown. */
+static void write_plain(const char *message)
+{
+	static const char begin[] = "upatchctl: ";
+	char line[sizeof(begin) + UPATCH_ERROR_MESSAGE_SIZE];
+	size_t len = sizeof(begin) - 1;
+
+	memcpy(line, begin, len);
+	for (; *message && len < sizeof(line) - 1; message++)
+		line[len++] =
+			*message >= ' ' && *message <= '~' ? *message : '?';
+	line[len++] = '\n';
+	output_write_all(STDERR_FILENO, line, len);
+}
+
+void output_write_failure(const struct upatch_error *failure)
+{
+	if (!write_composed(failure->message))
+		write_plain(failure->message);
 }
