@@ -16,6 +16,7 @@
 #include "arch/stub.h"
 #include "host.h"
 #include "remote_call.h"
+#include "room.h"
 #include "runtime_path.h"
 #include "tasks.h"
 #include "traced.h"
@@ -26,7 +27,7 @@
 /* An agent that nobody greets ends within 0.9 seconds. */
 #define AGENT_END_NS 1000000000UL
 /* The time-out is for finding a thread; what is begun is brought to its end. */
-#define CALL_TIMEOUT_NS 10000000000UL
+#define CALL_TIMEOUT_NS 30000000000UL
 #define RUNTIME_MAX_LEN (4UL << 20)
 
 /* What the stub and the calls need of the target's C library. */
@@ -164,6 +165,7 @@ static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 	};
 	unsigned char buf[PAGE_LEN] = { 0 };
 	size_t params_offset = (code_len + 63) & ~63UL;
+	pid_t number = tid;
 	int ret;
 
 	if (params_offset + sizeof(params) > sizeof(buf))
@@ -173,9 +175,9 @@ static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 	 * The loader keeps the path as the library's name, and a debugger opens
 	 * what it names.  In any other process there is no such thread.
 	 */
+	(void)tasks_number_inside(entry->process->pid, tid, &number);
 	snprintf(params.fd_folder, sizeof(params.fd_folder),
-		 "/proc/self/task/%d/fd/",
-		 tasks_inner_tid(entry->process->pid, tid));
+		 "/proc/self/task/%d/fd/", number);
 	memcpy(buf, arch_stub_begin, code_len);
 	memcpy(buf + params_offset, &params, sizeof(params));
 	ret = memory_write(&entry->process->memory, page, buf, sizeof(buf),
@@ -514,7 +516,10 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 
 	if (!process->state_addr) {
 		ret = find_libc(process, &entry->libc, err);
-		return ret ? ret : read_runtime(entry, err);
+		if (!ret)
+			ret = read_runtime(entry, err);
+		return ret ? ret
+			   : room_check(process->pid, entry->image_len, err);
 	}
 	ret = memory_read(&process->memory, process->state_addr, &state,
 			  sizeof(state), err);
@@ -527,6 +532,8 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 			process->pid);
 	if (state.agent_tid)
 		ret = agent_end_wait(process, entry->deadline_ns, err);
+	if (!ret)
+		ret = room_check(process->pid, 0, err);
 	if (ret)
 		return ret;
 	if (state.sigreturn) {

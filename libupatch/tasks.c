@@ -19,21 +19,29 @@
 #define PF_IO_WORKER   0x00000010UL
 #define PF_USER_WORKER 0x00004000UL
 
-static ssize_t read_task_file(pid_t pid, pid_t tid, const char *file, char *buf,
-			      size_t size)
-{
-	char path[64];
-	ssize_t len;
-	int fd;
+/* include/linux/pid_namespace.h, MAX_PID_NS_LEVEL, and the first one */
+#define NAMESPACES_MAX 33
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+static ssize_t read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
 	if (fd < 0)
 		return -1;
 	len = read(fd, buf, size - 1);
 	close(fd);
 	buf[len > 0 ? len : 0] = '\0';
 	return len;
+}
+
+static ssize_t read_task_file(pid_t pid, pid_t tid, const char *file, char *buf,
+			      size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, file);
+	return read_file(path, buf, size);
 }
 
 static int append_tid(pid_t **tids, size_t *count, size_t *capacity, pid_t tid)
@@ -250,20 +258,86 @@ pid_t tasks_find_comm(pid_t pid, const char *comm)
 	return found;
 }
 
-/* "NSpid:" lists the numbers from the reader's namespace inwards. */
-pid_t tasks_inner_tid(pid_t pid, pid_t tid)
+/*
+ * "NSpid:" lists the numbers from the reader's namespace inwards.  Returns how
+ * many.
+ */
+static size_t read_numbers(pid_t pid, pid_t tid, pid_t *numbers, size_t max)
 {
-	const char *const key = "\nNSpid:";
 	char status[4096];
-	char *line, *last;
+	const char *at;
+	size_t count = 0;
 
 	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
-		return tid;
-	line = strstr(status, key);
-	if (!line)
-		return tid;
-	line += strlen(key);
-	line[strcspn(line, "\n")] = '\0';
-	last = strrchr(line, '\t');
-	return last ? (pid_t)strtol(last, NULL, 10) : tid;
+		return 0;
+	at = status_field(status, "\nNSpid:");
+	while (*at == '\t' && count < max) {
+		char *end;
+
+		numbers[count++] = (pid_t)strtol(at + 1, &end, 10);
+		at = end;
+	}
+	return count;
+}
+
+pid_t tasks_inner_tid(pid_t pid, pid_t tid)
+{
+	pid_t numbers[NAMESPACES_MAX];
+	size_t count = read_numbers(pid, tid, numbers, NAMESPACES_MAX);
+
+	return count ? numbers[count - 1] : tid;
+}
+
+/* When it began, field 22, in any proc file system; 0: it is not there. */
+static unsigned long read_start(const char *path)
+{
+	unsigned long start = 0;
+	const char *fields;
+	char stat[1024];
+
+	if (read_file(path, stat, sizeof(stat)) <= 0)
+		return 0;
+	fields = stat_fields(stat);
+	if (!fields ||
+	    sscanf(fields,
+		   "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lu",
+		   &start) != 1)
+		return 0;
+	return start;
+}
+
+bool tasks_number_inside(pid_t pid, pid_t tid, pid_t *ret_number)
+{
+	pid_t pids[NAMESPACES_MAX], tids[NAMESPACES_MAX];
+	size_t count = read_numbers(pid, pid, pids, NAMESPACES_MAX);
+	unsigned long start;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	start = read_start(path);
+	if (!start || read_numbers(pid, tid, tids, NAMESPACES_MAX) != count)
+		return false;
+	while (count--) {
+		snprintf(path, sizeof(path), "/proc/%d/root/proc/%d/stat", pid,
+			 pids[count]);
+		if (read_start(path) != start)
+			continue;
+		*ret_number = tids[count];
+		return true;
+	}
+	return false;
+}
+
+bool tasks_memory(pid_t pid, unsigned long *ret_total,
+		  unsigned long *ret_private)
+{
+	unsigned long total, private;
+	char statm[256];
+
+	if (read_task_file(pid, pid, "statm", statm, sizeof(statm)) <= 0 ||
+	    sscanf(statm, "%lu %*u %*u %*u %*u %lu", &total, &private) != 2)
+		return false;
+	*ret_total = total;
+	*ret_private = private;
+	return true;
 }

@@ -50,6 +50,14 @@ char tasks_state(pid_t pid, pid_t tid);
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size);
 /* The number that the thread has in the innermost pid namespace it is in. */
 pid_t tasks_inner_tid(pid_t pid, pid_t tid);
+/*
+ * The number that the thread has in the /proc that the process sees; false:
+ * there is none, or the process is not in it.
+ */
+bool tasks_number_inside(pid_t pid, pid_t tid, pid_t *ret_number);
+/* Pages mapped, and those among them that are private and writable. */
+bool tasks_memory(pid_t pid, unsigned long *ret_total,
+		  unsigned long *ret_private);
 /* The thread of that name, or 0. */
 pid_t tasks_find_comm(pid_t pid, const char *comm);
 /* The system call it waits in, -1 if it runs or that is not known. */

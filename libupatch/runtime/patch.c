@@ -11,6 +11,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* gettid(2) has another where /proc is that of an outer pid namespace. */
+static const char *own_number(char *buf, size_t size)
+{
+	ssize_t len = readlink("/proc/thread-self", buf, size - 1);
+	const char *number;
+
+	if (len <= 0)
+		return "0";
+	buf[len] = '\0';
+	number = strrchr(buf, '/');
+	return number ? number + 1 : buf;
+}
+
 /*
  * The loader recognises a library by its path before it looks at the file, so
  * each load needs a path of its own: the number is written in the redundant
@@ -20,8 +33,9 @@
  */
 static void make_unique_path(char *path, size_t size, int fd, uint32_t seq)
 {
-	size_t len = (size_t)snprintf(path, size, "/proc/self/task/%ld/fd",
-				      syscall(SYS_gettid));
+	char self[64];
+	size_t len = (size_t)snprintf(path, size, "/proc/self/task/%s/fd",
+				      own_number(self, sizeof(self)));
 
 	for (; seq; seq >>= 1)
 		len += (size_t)snprintf(path + len, size - len, "%s",

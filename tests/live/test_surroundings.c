@@ -34,28 +34,70 @@ TestSuite(surroundings, .timeout = 120);
 struct row {
 	/* arguments of the victim `surroundings` */
 	const char *args[2];
-	/* what is said when it is refused, or WORKS */
+	/* of apply; if it is not EXIT_DONE, what is said has this part */
+	int exit_status;
 	const char *part;
 };
 
-#define WORKS NULL
+#define WORKS	      EXIT_DONE, NULL
+#define REFUSED(part) EXIT_REFUSED, (part)
+/* Seen only when it is tried, and undone. */
+#define FAILS(part) EXIT_FAILED, (part)
 
+/* clang-format off */
 static const struct row rows[] = {
 	{ { "plain" }, WORKS },
 
-	{ { "strict" }, "strict mode" },
+	{ { "strict" }, REFUSED("strict mode") },
 	{ { "strict_thread" }, WORKS },
 	{ { "filter_mdwe" }, WORKS },
 	{ KILLING(ptrace), WORKS },
 	{ FAILING(socket), WORKS },
-	{ FAILING(rseq), "rseq: Operation not permitted" },
-	{ FAILING(memfd_create), "memfd_create: Operation not permitted" },
-	{ FAILING(clone3), "clone3: Operation not permitted" },
+	{ FAILING(rseq), REFUSED("rseq: Operation not permitted") },
+	{ FAILING(memfd_create), REFUSED("memfd_create: Operation not permitted") },
+	{ FAILING(clone3), REFUSED("clone3: Operation not permitted") },
 	{ { "filter_missing", STRING(SYS_clone3) }, WORKS },
-	{ KILLING(rt_sigreturn), "rt_sigreturn: death" },
-	{ KILLING(exit), "exit: death" },
-	{ { "filter_trap", STRING(SYS_socketpair) }, "socketpair: SIGSYS" },
+	{ KILLING(rt_sigreturn), REFUSED("rt_sigreturn: death") },
+	{ KILLING(exit), REFUSED("exit: death") },
+	{ { "filter_trap", STRING(SYS_socketpair) }, REFUSED("socketpair: SIGSYS") },
+
+	{ { "address_space", "1000" }, REFUSED("RLIMIT_AS") },
+	{ { "address_space", "8000" }, WORKS },
+	{ { "descriptors", "2" }, REFUSED("RLIMIT_NOFILE") },
+	{ { "descriptors", "3" }, WORKS },
+	{ { "file_size", "16" }, REFUSED("RLIMIT_FSIZE") },
+	{ { "processes" }, FAILS("cannot start the agent") },
+	{ { "locked_memory", "64" }, FAILS("cannot map memory") },
+	{ { "stack_limit", "unlimited" }, WORKS },
+	{ { "stack_limit", "64" }, WORKS },
+
+	{ { "no_new_privs" }, WORKS },
+	{ { "undumpable" }, WORKS },
+	{ { "undumpable", "user" }, WORKS },
+	{ { "mdwe" }, WORKS },
+
+	{ { "locked" }, WORKS },
+	{ { "huge_pages" }, WORKS },
+	{ { "copied_text" }, WORKS },
+	{ { "copied_text", "huge" }, WORKS },
+	{ { "protected_stack", "3" }, WORKS },
+
+	{ { "other_tmp" }, WORKS },
+	{ { "other_tmp", "full" }, WORKS },
+	{ { "other_tmp", "read-only" }, WORKS },
+	{ { "read_only" }, WORKS },
+	{ { "chroot" }, REFUSED("has no /proc in which it sees itself") },
+	{ { "chroot", "proc" }, WORKS },
+	{ { "pid_namespace" }, WORKS },
+	{ { "user_namespace" }, WORKS },
+	{ { "closed_descriptors" }, WORKS },
+
+	{ { "real_time" }, WORKS },
+	{ { "crowd", "16" }, WORKS },
+	{ { "io_uring" }, WORKS },
+	{ { "uninterruptible" }, EXIT_TIMED_OUT, "does not stop" },
 };
+/* clang-format on */
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
@@ -91,15 +133,22 @@ static void expect_patched(struct victim *victim, const char *target)
 	snapshot_free(&before);
 }
 
+/* What is refused beforehand leaves nothing; else memory of ours may stay. */
 static void expect_refused(struct victim *victim, const char *target,
-			   const char *part)
+			   const struct row *row)
 {
 	struct snapshot before;
 
 	snapshot_take(victim->pid, &before);
-	EXPECT_REFUSAL(EXIT_REFUSED, part, "apply", target,
-		       path_of_patch("work"));
-	snapshot_expect_equal(victim->pid, &before, SNAPSHOT_ALL, "refused");
+	for (int i = 0; i < 2; i++)
+		EXPECT_REFUSAL(row->exit_status, row->part, "apply",
+			       "--timeout", "1", target, path_of_patch("work"));
+	if (row->exit_status == EXIT_REFUSED)
+		snapshot_expect_equal(victim->pid, &before, SNAPSHOT_ALL,
+				      "refused");
+	else
+		snapshot_expect_kept(victim->pid, &before,
+				     SNAPSHOT_ALL & ~SNAPSHOT_MAPS, "undone");
 	victim_expect(victim, "call", "work=2");
 	snapshot_free(&before);
 }
@@ -118,13 +167,29 @@ ParameterizedTest(size_t *index, surroundings, of_a_process)
 {
 	const struct row *row = &rows[*index];
 	struct victim victim;
+	char target[16];
 
 	cr_log_info("%s %s", row->args[0], row->args[1] ? row->args[1] : "");
 	start(&victim, row);
+	snprintf(target, sizeof(target), "%ld",
+		 victim_number(victim_ask(&victim, "pid"), "pid"));
 	if (row->part)
-		expect_refused(&victim, victim.target, row->part);
+		expect_refused(&victim, target, row);
 	else
-		expect_patched(&victim, victim.target);
+		expect_patched(&victim, target);
 	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
+/* The kernel shows nothing of the process under its own number any more. */
+Test(surroundings, ended_main_thread)
+{
+	static const struct row row = { { "ended_leader" }, REFUSED(NULL) };
+	struct victim victim;
+
+	start(&victim, &row);
+	EXPECT_REFUSAL(EXIT_REFUSED, "the main thread of process", "apply",
+		       victim.target, path_of_patch("work"));
+	victim_expect(&victim, "call", "work=2");
 	victim_stop(&victim);
 }

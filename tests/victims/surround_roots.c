@@ -85,6 +85,7 @@ static void change_pids(const char *arg)
 	if (unshare(CLONE_NEWPID))
 		victim_die("pid namespace");
 	go_on_in_child();
+	surroundings_note_number();
 	/* With a proc of its own the outer number is not known inside. */
 	(void)arg;
 }

@@ -37,15 +37,19 @@ static void enter(const char *name, const char *arg)
 	victim_die(name);
 }
 
-/* What /proc/self says is the number in the namespace of that proc. */
-static void say_pid(void)
-{
-	char text[16] = "0";
-	ssize_t len = readlink("/proc/self", text, sizeof(text) - 1);
+/*
+ * What /proc/self says is the number in the namespace of that proc.  It is
+ * asked for before the root changes, and by a child in another namespace.
+ */
+static char number[16] = "0";
 
-	if (len > 0)
-		text[len] = '\0';
-	victim_say("pid=%s", text);
+void surroundings_note_number(void)
+{
+	ssize_t len = readlink("/proc/self", number, sizeof(number) - 1);
+
+	if (len < 0)
+		victim_die("/proc/self");
+	number[len] = '\0';
 }
 
 static char lacking[256];
@@ -62,7 +66,7 @@ void surroundings_answer(void)
 	victim_say("ready");
 	while (victim_next_command(command, sizeof(command))) {
 		if (strcmp(command, "pid") == 0)
-			say_pid();
+			victim_say("pid=%s", number);
 		else if (strcmp(command, "lacks") == 0)
 			victim_say("%s", lacking[0] ? lacking : "nothing");
 		else
@@ -80,6 +84,7 @@ void surroundings_serve(void)
 int main(int argc, char **argv)
 {
 	victim_init();
+	surroundings_note_number();
 	if (argc > 1 && strcmp(argv[1], "plain") != 0)
 		enter(argv[1], argc > 2 ? argv[2] : "");
 	surroundings_serve();

@@ -15,6 +15,8 @@ struct surrounding {
 void surroundings_answer(void);
 /* The same, and ends the program. */
 __attribute__((noreturn)) void surroundings_serve(void);
+/* For the answer to "pid". */
+void surroundings_note_number(void);
 /* This machine cannot have the surrounding; errno says why. */
 void surroundings_lack(const char *what);
 

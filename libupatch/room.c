@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Limits of the target, and its /proc, looked at before it is entered. */
+#include "room.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tasks.h"
+
+/* The agent's end of the socket, the patch, and the loader's view of it. */
+#define DESCRIPTORS 3
+/* The runtime, two stacks of 512 KiB, what the loader and malloc add. */
+#define FIRST_LEN (4UL << 20)
+/* A patch, and pages for gates. */
+#define LATER_LEN (1UL << 20)
+
+static rlim_t limit_of(pid_t pid, __rlimit_resource_t resource)
+{
+	struct rlimit limit;
+
+	return prlimit(pid, resource, NULL, &limit) ? RLIM_INFINITY
+						    : limit.rlim_cur;
+}
+
+/* Numbers below `limit` that are in use, as far as `limit` itself. */
+static rlim_t count_descriptors(pid_t pid, rlim_t limit)
+{
+	const struct dirent *entry;
+	rlim_t count = 0;
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir))) {
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    strtoul(entry->d_name, NULL, 10) < limit)
+			count++;
+	}
+	closedir(dir);
+	return count;
+}
+
+static int check_descriptors(pid_t pid, struct upatch_error *err)
+{
+	rlim_t limit = limit_of(pid, RLIMIT_NOFILE);
+
+	if (limit == RLIM_INFINITY ||
+	    count_descriptors(pid, limit) + DESCRIPTORS <= limit)
+		return 0;
+	return error_set(
+		err, UPATCH_ERROR_UNSUPPORTED, 0,
+		"process %d has less than %d descriptors left of its limit of %lu (RLIMIT_NOFILE)",
+		pid, DESCRIPTORS, limit);
+}
+
+/* The kernel compares the same numbers in mm/mmap.c, may_expand_vm. */
+static int check_memory(pid_t pid, size_t len, struct upatch_error *err)
+{
+	unsigned long page = (unsigned long)sysconf(_SC_PAGESIZE);
+	unsigned long total = 0, private = 0;
+	rlim_t all = limit_of(pid, RLIMIT_AS);
+	rlim_t data = limit_of(pid, RLIMIT_DATA);
+	const char *name = NULL;
+
+	if (all == RLIM_INFINITY && data == RLIM_INFINITY)
+		return 0;
+	if (!tasks_memory(pid, &total, &private))
+		return 0;
+	if (all != RLIM_INFINITY && total * page + len > all)
+		name = "RLIMIT_AS";
+	else if (data != RLIM_INFINITY && private * page + len > data)
+		name = "RLIMIT_DATA";
+	if (!name)
+		return 0;
+	return error_set(
+		err, UPATCH_ERROR_UNSUPPORTED, 0,
+		"process %d has less than %zu KiB of memory left to its limit (%s)",
+		pid, len / 1024, name);
+}
+
+/* A write beyond it would send SIGXFSZ, also to a memory file. */
+static int check_file_size(pid_t pid, size_t runtime_len,
+			   struct upatch_error *err)
+{
+	if (runtime_len <= limit_of(pid, RLIMIT_FSIZE))
+		return 0;
+	return error_set(
+		err, UPATCH_ERROR_UNSUPPORTED, 0,
+		"process %d may not write a file of %zu bytes (RLIMIT_FSIZE), which the runtime is loaded from",
+		pid, runtime_len);
+}
+
+/* The loader is given paths in it. */
+static int check_proc(pid_t pid, struct upatch_error *err)
+{
+	pid_t number;
+
+	if (tasks_number_inside(pid, pid, &number))
+		return 0;
+	return error_set(
+		err, UPATCH_ERROR_UNSUPPORTED, 0,
+		"process %d cannot load the runtime: its root has no /proc in which it sees itself",
+		pid);
+}
+
+int room_check(pid_t pid, size_t runtime_len, struct upatch_error *err)
+{
+	int ret = check_proc(pid, err);
+
+	if (!ret)
+		ret = check_file_size(pid, runtime_len, err);
+	if (!ret)
+		ret = check_descriptors(pid, err);
+	if (!ret)
+		ret = check_memory(pid, runtime_len ? FIRST_LEN : LATER_LEN,
+				   err);
+	return ret;
+}
