@@ -7,6 +7,7 @@
 #include "drive.h"
 #include "install.h"
 #include "leave.h"
+#include "loader_filters.h"
 #include "operation.h"
 #include "patch_file.h"
 #include "plan.h"
@@ -208,7 +209,10 @@ static int apply(struct application *application, struct upatch_error *err)
 		(unsigned int)application->plan.func_count;
 	if (ret || operation->options.dry_run)
 		return ret;
-	return touch_target(application, err);
+	if (application->plan.hooks.are_possible)
+		ret = loader_filters_check(operation->process,
+					   operation->deadline_ns, err);
+	return ret ? ret : touch_target(application, err);
 }
 
 int upatch_apply(struct upatch_target *target,

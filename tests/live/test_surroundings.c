@@ -193,3 +193,48 @@ Test(surroundings, ended_main_thread)
 	victim_expect(&victim, "call", "work=2");
 	victim_stop(&victim);
 }
+
+/* The hooks of a patch that names a library run in the thread that loads. */
+static void start_loader(struct victim *victim, const struct row *row)
+{
+	require_ptrace();
+	if (geteuid() != 0)
+		cr_skip("needs root");
+	VICTIM_START(victim, "surroundings", row->args[0], row->args[1],
+		     path_of_victim("objects"),
+		     path_of_victim("libtarget_a.so"),
+		     path_of_victim("libtarget_b.so"));
+}
+
+Test(surroundings, filter_permits_hooks)
+{
+	static const struct row row = { KILLING(ptrace), WORKS };
+	struct victim victim;
+
+	start_loader(&victim, &row);
+	upatchctl_apply(victim.target, "objects_main_a");
+	victim_expect(&victim, "open a", "opened");
+	victim_expect(&victim, "call", "main=2 other=2 a=2 b=-");
+	victim_expect(&victim, "close a", "closed");
+	upatchctl_revert(victim.target, "objects_main_a");
+	victim_stop(&victim);
+}
+
+Test(surroundings, filter_forbids_hooks)
+{
+	static const struct row row = { KILLING(pwrite64), WORKS };
+	struct victim victim;
+	struct snapshot before;
+
+	start_loader(&victim, &row);
+	snapshot_take(victim.pid, &before);
+	EXPECT_REFUSAL(EXIT_REFUSED, "pwrite64: death", "apply", victim.target,
+		       path_of_patch("objects_main_a"));
+	snapshot_expect_equal(victim.pid, &before, SNAPSHOT_ALL, "refused");
+	/* Without libraries there are no hooks. */
+	upatchctl_apply(victim.target, "objects_main");
+	victim_expect(&victim, "open a", "opened");
+	victim_expect(&victim, "call", "main=2 other=2 a=1 b=-");
+	snapshot_free(&before);
+	victim_stop(&victim);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * surroundings NAME [ARG]: puts itself into that surrounding, says "ready" and
+ * surroundings NAME [ARG [PROGRAM ...]]: puts itself into that surrounding, says "ready" and
  * answers "call" with the result of work(1), "pid" with its number outside.
  */
 #include "surroundings.h"
@@ -87,5 +87,8 @@ int main(int argc, char **argv)
 	surroundings_note_number();
 	if (argc > 1 && strcmp(argv[1], "plain") != 0)
 		enter(argv[1], argc > 2 ? argv[2] : "");
+	/* The surrounding of another victim. */
+	if (argc > 3 && execv(argv[3], argv + 3))
+		victim_die(argv[3]);
 	surroundings_serve();
 }
