@@ -29,6 +29,8 @@
 /* The time-out is for finding a thread; what is begun is brought to its end. */
 #define CALL_TIMEOUT_NS 30000000000UL
 #define RUNTIME_MAX_LEN (4UL << 20)
+#define START_NS	1000000000UL
+#define START_NAME	"upatch_runtime_start"
 
 /* What the stub and the calls need of the target's C library. */
 struct libc_entries {
@@ -41,6 +43,7 @@ struct entry {
 	struct injection *injection;
 	uint64_t deadline_ns, call_deadline_ns;
 	struct libc_entries libc;
+	upatch_addr_t start;  /* of the runtime; 0: it is not there */
 	unsigned char *image; /* of the runtime's file; NULL: it is there */
 	size_t image_len;
 	int target_fd;
@@ -160,7 +163,7 @@ static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 		.dlsym = entry->libc.dlsym,
 		.dlerror = entry->libc.dlerror,
 		.memfd_name = RT_SONAME,
-		.start_name = "upatch_runtime_start",
+		.start_name = START_NAME,
 		.sigmask = RT_BLOCKED_SIGNALS,
 	};
 	unsigned char buf[PAGE_LEN] = { 0 };
@@ -373,13 +376,10 @@ static int start_again(struct entry *entry, struct remote_call *call,
 	struct rt_state state;
 	struct arch_regs regs;
 	int64_t last;
-	int ret = memory_read(memory, entry->process->state_addr, &state,
-			      sizeof(state), err);
+	int ret;
 
-	if (ret)
-		return ret;
 	entry->is_begun = true;
-	ret = remote_call_run(call, state.start, args, entry->call_deadline_ns,
+	ret = remote_call_run(call, entry->start, args, entry->call_deadline_ns,
 			      &regs, &last, err);
 	if (ret)
 		return ret;
@@ -507,6 +507,35 @@ static void see_agent_off(const struct entry *entry)
 	       tracer_now_ns() < deadline);
 }
 
+/*
+ * It is loaded before it is started, by the thread that was borrowed.  That
+ * may have failed, if the process was out of threads or descriptors.
+ */
+static int await_start(const struct process *process, struct rt_state *state,
+		       struct upatch_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t deadline = tracer_now_ns() + START_NS;
+
+	for (;;) {
+		int ret = memory_read(&process->memory, process->state_addr,
+				      state, sizeof(*state), err);
+
+		if (ret || state->magic == RT_MAGIC ||
+		    tracer_now_ns() >= deadline)
+			return ret;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static upatch_addr_t find_start(const struct process *process)
+{
+	const struct module *runtime =
+		modules_find_name(&process->modules, RT_SONAME);
+
+	return runtime ? process_exported(process, runtime, START_NAME) : 0;
+}
+
 /* From the runtime, if an earlier operation found it. */
 static int find_entries(struct entry *entry, struct upatch_error *err)
 {
@@ -521,15 +550,15 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 		return ret ? ret
 			   : room_check(process->pid, entry->image_len, err);
 	}
-	ret = memory_read(&process->memory, process->state_addr, &state,
-			  sizeof(state), err);
+	ret = await_start(process, &state, err);
 	if (ret)
 		return ret;
-	if (state.magic != RT_MAGIC)
-		return error_set(
-			err, UPATCH_ERROR_BUSY, 0,
-			"the runtime in process %d has not started yet",
-			process->pid);
+	entry->start =
+		state.magic == RT_MAGIC ? state.start : find_start(process);
+	if (!entry->start)
+		return error_set(err, UPATCH_ERROR_CONFLICT, 0,
+				 "the runtime in process %d cannot be started",
+				 process->pid);
 	if (state.agent_tid)
 		ret = agent_end_wait(process, entry->deadline_ns, err);
 	if (!ret)
@@ -554,11 +583,18 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 		.injection = &injection,
 		.deadline_ns = deadline_ns,
 	};
+	uint64_t limit_ns = tracer_now_ns() + START_NS;
 	int ret = find_entries(&entry, err);
 
 	if (!ret)
 		ret = traced_run(process->pid, process->under_seccomp,
 				 enter_target, &entry, err);
+	while (entry.target_fd == -EBUSY && tracer_now_ns() < limit_ns &&
+	       !agent_end_wait(process, deadline_ns, err)) {
+		entry.target_fd = 0;
+		ret = traced_run(process->pid, process->under_seccomp,
+				 enter_target, &entry, err);
+	}
 	free(entry.image);
 	if (!ret)
 		ret = hear_agent(&entry, err);

@@ -9,12 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dynamic.h"
 #include "loader.h"
 #include "seccomp.h"
 #include "tasks.h"
+
+/* a millisecond each */
+#define TRACER_END_TRIES 1000
 
 static int check_alive(pid_t pid, struct upatch_error *err)
 {
@@ -91,6 +95,13 @@ static int check_word_size(const struct process *process,
 			 "process %d is no 64-bit program", process->pid);
 }
 
+static int open_memory(struct process *process, struct upatch_error *err)
+{
+	int ret = memory_open(&process->memory, process->pid, err);
+
+	return ret ? ret : check_word_size(process, err);
+}
+
 int process_open(struct process *process, pid_t pid, struct upatch_error *err)
 {
 	int ret;
@@ -109,11 +120,7 @@ int process_open(struct process *process, pid_t pid, struct upatch_error *err)
 	if (!ret)
 		ret = read_exe(process, err);
 	if (!ret)
-		ret = memory_open(&process->memory, pid, err);
-	if (!ret)
-		ret = check_word_size(process, err);
-	if (ret && ret != UPATCH_ERROR_NO_TARGET)
-		ret = process_explain(process, ret, err);
+		ret = process_explain(process, open_memory(process, err), err);
 	if (ret)
 		process_close(process);
 	return ret;
@@ -196,6 +203,24 @@ int process_refresh(struct process *process, struct upatch_error *err)
 	return ret;
 }
 
+/* One that has been killed lets go in a moment. */
+static bool has_lasting_tracer(const struct process *process, pid_t tid,
+			       struct task_status *status)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (int i = 0; status->tracer > 0; i++) {
+		/* Between the signal and the end it shows as neither. */
+		if (i >= TRACER_END_TRIES ||
+		    (i > 1 && !tasks_is_ending(status->tracer)))
+			return true;
+		nanosleep(&pause, NULL);
+		if (!tasks_status(process->pid, tid, status))
+			return false;
+	}
+	return false;
+}
+
 static int check_task(const struct process *process, pid_t tid,
 		      size_t seccomp_counts[3], struct upatch_error *err)
 {
@@ -204,7 +229,7 @@ static int check_task(const struct process *process, pid_t tid,
 
 	if (!tasks_status(process->pid, tid, &status))
 		return 0;
-	if (status.tracer > 0) {
+	if (has_lasting_tracer(process, tid, &status)) {
 		tasks_comm(status.tracer, status.tracer, name, sizeof(name));
 		return error_set(
 			err, UPATCH_ERROR_BUSY, 0,

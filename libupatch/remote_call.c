@@ -132,7 +132,9 @@ static int note_syscall(struct remote_call *call, struct arch_regs *regs,
 		return ret;
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT)
 		*last = info.exit.rval;
-	if (info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == -EBADF)
+	/* ENODEV: its number is that of something that cannot be mapped. */
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT &&
+	    (info.exit.rval == -EBADF || info.exit.rval == -ENODEV))
 		call->missed_descriptor = true;
 	*ret_returned = info.op == PTRACE_SYSCALL_INFO_ENTRY &&
 			arch_at_sigreturn(regs, call->frame);

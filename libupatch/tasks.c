@@ -15,6 +15,7 @@
 #include "arch/arch_thread.h"
 
 /* include/linux/sched.h; field 9 of /proc/PID/stat */
+#define PF_EXITING     0x00000004UL
 #define PF_KTHREAD     0x00200000UL
 #define PF_IO_WORKER   0x00000010UL
 #define PF_USER_WORKER 0x00004000UL
@@ -120,6 +121,43 @@ enum task_kind tasks_kind(pid_t pid, pid_t tid)
 	return TASK_THREAD;
 }
 
+/* What stands behind "KEY:" in a status file; "": nothing. */
+static const char *status_field(const char *status, const char *key)
+{
+	const char *line = strstr(status, key);
+
+	return line ? line + strlen(key) : "";
+}
+
+static bool is_exiting(pid_t tid)
+{
+	unsigned long flags = 0;
+	const char *fields;
+	char stat[1024];
+	char state = 0;
+
+	if (read_task_file(tid, tid, "stat", stat, sizeof(stat)) <= 0)
+		return true;
+	fields = stat_fields(stat);
+	return !fields ||
+	       sscanf(fields, "%c %*d %*d %*d %*d %*d %lu", &state, &flags) !=
+		       2 ||
+	       state == 'Z' || state == 'X' || (flags & PF_EXITING);
+}
+
+bool tasks_is_ending(pid_t tid)
+{
+	char status[4096];
+	uint64_t pending;
+
+	if (read_task_file(tid, tid, "status", status, sizeof(status)) <= 0 ||
+	    is_exiting(tid))
+		return true;
+	pending = strtoull(status_field(status, "\nSigPnd:"), NULL, 16) |
+		  strtoull(status_field(status, "\nShdPnd:"), NULL, 16);
+	return pending >> (SIGKILL - 1) & 1;
+}
+
 char tasks_state(pid_t pid, pid_t tid)
 {
 	const char *fields;
@@ -136,14 +174,6 @@ void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
 	if (read_task_file(pid, tid, "comm", ret_comm, size) <= 0)
 		snprintf(ret_comm, size, "?");
 	ret_comm[strcspn(ret_comm, "\n")] = '\0';
-}
-
-/* What stands behind "KEY:" in a status file; "": nothing. */
-static const char *status_field(const char *status, const char *key)
-{
-	const char *line = strstr(status, key);
-
-	return line ? line + strlen(key) : "";
 }
 
 /* signal(7): those whose default action is to be ignored, or to continue. */

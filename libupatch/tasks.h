@@ -44,6 +44,8 @@ bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status);
 bool tasks_owner(pid_t pid, uid_t *ret_owner);
 /* Who traces the thread: its pid and name, or 0. */
 pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
+/* Whether it is ending: SIGKILL has been sent to it, and the like. */
+bool tasks_is_ending(pid_t tid);
 /* State letter of proc(5), or 0. */
 char tasks_state(pid_t pid, pid_t tid);
 /* Its name; "?" if it is gone. */

@@ -331,6 +331,21 @@ static void note_child(struct tracer *tracer, pid_t tid)
 	children[tracer->child_count++] = (pid_t)child;
 }
 
+/*
+ * All other threads are gone.  The one that called it has become the main
+ * thread; under its former number nothing more is heard of it.
+ */
+static void note_exec(struct tracer *tracer, const struct thread *thread)
+{
+	tracer->executed = true;
+	for (size_t i = 0; i < tracer->count; i++) {
+		if (tracer->threads[i] == thread)
+			continue;
+		tracer->threads[i]->run = THREAD_GONE;
+		clear_wanted(tracer, tracer->threads[i]);
+	}
+}
+
 static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 {
 	int signal = WSTOPSIG(status);
@@ -346,7 +361,7 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 		thread->event = THREAD_EVENT_INTERRUPT;
 	} else if (event == PTRACE_EVENT_EXEC) {
 		thread->event = THREAD_EVENT_EXEC;
-		tracer->executed = true;
+		note_exec(tracer, thread);
 	} else if (event == PTRACE_EVENT_FORK) {
 		note_child(tracer, thread->tid);
 	} else if (event == 0 && signal == (SIGTRAP | 0x80)) {

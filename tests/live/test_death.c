@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -43,7 +44,10 @@ static const struct death deaths[] = {
 	{ "crash",
 	  SIGUSR1,
 	  { " ended", "has ended and waits for its parent", NULL } },
-	{ "exec", SIGUSR1, { "has called execve", NULL } },
+	/* The second one, if it came before anything else. */
+	{ "exec",
+	  SIGUSR1,
+	  { "has called execve", "has no patch named", NULL } },
 };
 
 enum operation {
@@ -252,4 +256,41 @@ Test(death, all_descriptors_closed)
 Test(death, all_descriptors_closed_and_their_numbers_used)
 {
 	run_closing("steal");
+}
+
+/* --- It could not start the runtime -------------------------------------- */
+
+/* Nobody else may, without CAP_SYS_RESOURCE. */
+static void limit_threads(const struct victim *victim, const char *limit)
+{
+	const char *const argv[] = {
+		"setpriv",	  "--reuid=65534", "--regid=65534",
+		"--clear-groups", "prlimit",	   "--pid",
+		victim->target,	  limit,	   NULL,
+	};
+	struct child child;
+
+	child_start(&child, argv, 0);
+	cr_assert(child_stop(&child, DEADLINE_MS) == 0);
+}
+
+/* The runtime is loaded, and stays unstarted. */
+Test(death, no_thread_left_for_the_agent)
+{
+	struct victim victim;
+
+	require_ptrace();
+	if (geteuid() != 0)
+		cr_skip("the limit is for users other than root");
+	VICTIM_START(&victim, "/usr/bin/setpriv", "--reuid=65534",
+		     "--regid=65534", "--clear-groups",
+		     path_of_victim("mortal"), "close");
+	limit_threads(&victim, "--nproc=1:");
+	EXPECT_REFUSAL(EXIT_FAILED, "cannot start the agent", "apply",
+		       victim.target, path_of_patch("work"));
+	cr_assert(upatchctl_patch_count(victim.target) == 0);
+	limit_threads(&victim, "--nproc=4096:");
+	upatchctl_apply(victim.target, "work");
+	upatchctl_revert(victim.target, "work");
+	kill_and_wait(&victim);
 }

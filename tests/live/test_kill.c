@@ -104,13 +104,20 @@ static void expect_done(const char *when, const char *const args[])
 #define EXPECT_DONE(when, ...)                                                 \
 	expect_done(when, (const char *const[]){ __VA_ARGS__, NULL })
 
-static void finish_or_undo(bool turn_around, const char *when)
+static bool has_transition(void)
 {
 	json_t *status = upatchctl_status(victim.target);
 	bool is_running = upatchctl_has(status, "transition", JSON_OBJECT);
-	char name[64];
 
 	json_decref(status);
+	return is_running;
+}
+
+static void finish_or_undo(bool turn_around, const char *when)
+{
+	bool is_running = has_transition();
+	char name[64];
+
 	if (is_blocked)
 		victim_ask(&victim, "leave");
 	is_blocked = false;
@@ -212,9 +219,12 @@ static void prepare_left(void)
 	if (!is_blocked)
 		victim_expect(&victim, "enter", "entered");
 	is_blocked = true;
-	EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "0.02",
-		    "--on-timeout", "leave", victim.target,
-		    path_of_patch("guarded"));
+	/* In so short a time it may not even enter. */
+	do {
+		EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "0.02",
+			    "--on-timeout", "leave", victim.target,
+			    path_of_patch("guarded"));
+	} while (!has_transition());
 }
 
 /* A transition that was left, and whose last thread can move now. */

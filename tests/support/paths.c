@@ -45,7 +45,7 @@ const char *path_of_runtime(void)
 
 const char *path_of_kill_at(void)
 {
-	return BUILT_KILL_AT;
+	return setting("UPATCH_KILL_AT", BUILT_KILL_AT);
 }
 
 const char *path_of_support(const char *name)
