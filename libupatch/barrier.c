@@ -116,12 +116,6 @@ static int prepare(struct barrier *barrier, const struct view *view,
 	return prepare_runs(barrier, err);
 }
 
-static void resume_all(struct barrier *barrier)
-{
-	for (size_t i = 0; i < barrier->tracer->count; i++)
-		tracer_resume(barrier->tracer->threads[i]);
-}
-
 static const struct rt_site *site_around(const struct barrier *barrier,
 					 upatch_addr_t pc)
 {
@@ -299,12 +293,17 @@ static enum outcome check_view(const struct barrier *barrier,
 static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 			     struct upatch_error *err)
 {
-	uint64_t begin = tracer_now_ns();
 	enum outcome outcome;
 	struct priority priority;
 	pid_t tid = 0;
+	uint64_t begin;
 
+	for (size_t i = 0; i < barrier->tracer->count; i++)
+		tracer_look_at_call(barrier->tracer,
+				    barrier->tracer->threads[i]);
+	tracer_defer_calls(barrier->tracer, true);
 	priority_raise(&priority);
+	begin = tracer_now_ns();
 	if (tracer_stop_all(barrier->tracer, begin + barrier->patience_ns,
 			    &tid)) {
 		outcome = check_view(barrier, err);
@@ -315,7 +314,7 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 	} else {
 		outcome = not_stopped(tid, barrier->tracer->pid, err);
 	}
-	resume_all(barrier);
+	tracer_resume_all(barrier->tracer);
 	priority_restore(&priority);
 	*ret_ns = tracer_now_ns() - begin;
 	return outcome;

@@ -348,6 +348,7 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 
 	driver->tracer = tracer;
 	driver->ends_reversed = operation->view.state.transition.reversed;
+	tracer->deadlines.thread_offset = operation->view.state.thread_offset;
 	if (!ret)
 		ret = tracer_seize_all(tracer, operation->agent_tid, err);
 	if (!ret)

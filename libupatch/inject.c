@@ -46,6 +46,7 @@ struct entry {
 	upatch_addr_t start;  /* of the runtime; 0: it is not there */
 	unsigned char *image; /* of the runtime's file; NULL: it is there */
 	size_t image_len;
+	int64_t thread_offset; /* 0: the runtime is not there */
 	int target_fd;
 	bool image_is_mapped; /* behind the stub, which unmaps it */
 	bool dlopen_failed;
@@ -454,6 +455,7 @@ static int enter_target(struct tracer *tracer, void *user,
 	uint64_t begin;
 	int ret;
 
+	tracer->deadlines.thread_offset = entry->thread_offset;
 	ret = host_find(entry->process, tracer, entry->deadline_ns, &thread,
 			err);
 	if (ret)
@@ -565,6 +567,7 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 		ret = room_check(process->pid, 0, err);
 	if (ret)
 		return ret;
+	entry->thread_offset = state.thread_offset;
 	if (state.sigreturn) {
 		entry->libc.sigreturn = state.sigreturn;
 		return 0;

@@ -159,8 +159,10 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		.thread_offset = operation->view.state.thread_offset,
 		.own_stacks = &stacks,
 	};
-	int ret = tracer_seize_all(tracer, operation->agent_tid, err);
+	int ret;
 
+	tracer->deadlines.thread_offset = mover.thread_offset;
+	ret = tracer_seize_all(tracer, operation->agent_tid, err);
 	if (!ret)
 		ret = sought_for_unload(&operation->view, leaving->patch,
 					&sought, err);
@@ -247,8 +249,10 @@ static int remove_jumps(struct tracer *tracer, void *user,
 {
 	struct operation *operation = user;
 	uint64_t ns;
-	int ret = tracer_seize_all(tracer, operation->agent_tid, err);
+	int ret;
 
+	tracer->deadlines.thread_offset = operation->view.state.thread_offset;
+	ret = tracer_seize_all(tracer, operation->agent_tid, err);
 	if (!ret)
 		ret = cross_barrier(operation, tracer, BARRIER_REMOVE,
 				    operation->deadline_ns, &ns, err);

@@ -6,6 +6,8 @@
 
 /* A thread that does not get a processor in this time keeps the risk. */
 #define LIMIT_NS 100000000UL
+/* Only one that sleeps uninterruptibly takes longer. */
+#define INTERRUPTED_LIMIT_NS 1000000000UL
 
 /* At the entry of the call the kernel knows by itself what a signal means. */
 static void step_into_call(struct tracer *tracer, struct thread *thread,
@@ -53,6 +55,23 @@ static bool see_all_made(struct tracer *tracer, uint64_t deadline_ns)
 	return had_to_stop;
 }
 
+/*
+ * Who has been interrupted and has not stopped yet would find nobody to undo
+ * its EINTR.
+ */
+static void await_interrupted(struct tracer *tracer)
+{
+	uint64_t deadline_ns = tracer_now_ns() + INTERRUPTED_LIMIT_NS;
+
+	while (tracer->wanted_count) {
+		struct thread *thread = tracer_next(tracer, deadline_ns);
+
+		if (!thread)
+			return;
+		tracer_resume(thread);
+	}
+}
+
 void let_go(struct tracer *tracer)
 {
 	uint64_t deadline_ns = tracer_now_ns() + LIMIT_NS;
@@ -65,4 +84,5 @@ void let_go(struct tracer *tracer)
 	} while (see_all_made(tracer, deadline_ns) &&
 		 tracer_now_ns() < deadline_ns);
 	tracer_serve(tracer, 0);
+	await_interrupted(tracer);
 }

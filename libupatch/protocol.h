@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define RT_MAGIC   0x31544548435450ffUL
-#define RT_VERSION 1u
+#define RT_VERSION 2u
 #define RT_SONAME  "libupatch-runtime.so"
 /* The name of the agent's thread. */
 #define RT_AGENT_COMM "upatch-agent"
@@ -61,6 +61,8 @@ struct rt_thread {
 	uint64_t stack_start, stack_end;
 	/* where a sought word was last seen; 0: nowhere */
 	uint64_t seen;
+	/* a time-out that is left of a call: call_deadline.c */
+	int64_t timeout[2];
 };
 
 /* At the beginning of an area's data. */

@@ -247,6 +247,9 @@ static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
 		return ret;
 	if (thread->event != THREAD_EVENT_INTERRUPT)
 		return 0;
+	/* The time went on. */
+	call_deadline_apply(&call->tracer->deadlines, thread->tid,
+			    &thread->deadline, &call->saved.regs);
 	ret = arch_regs_write(thread->tid, &call->saved.regs);
 	if (ret)
 		return thread_failed(call, ret, "restore the registers of",

@@ -26,9 +26,11 @@ static void interrupt_some(const struct round *round, struct window *window)
 	       window->next < tracer->count) {
 		struct thread *thread = tracer->threads[window->next++];
 
-		if (thread->run == THREAD_RUNS &&
-		    round->wants(thread, round->user))
-			tracer_interrupt(tracer, thread);
+		if (thread->run != THREAD_RUNS ||
+		    !round->wants(thread, round->user))
+			continue;
+		tracer_look_at_call(tracer, thread);
+		tracer_interrupt(tracer, thread);
 	}
 }
 

@@ -193,8 +193,10 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		state->agent_tid
 			? tasks_find_comm(looking->process->pid, RT_AGENT_COMM)
 			: 0;
-	int ret = tracer_seize_all(tracer, agent, err);
+	int ret;
 
+	tracer->deadlines.thread_offset = state->thread_offset;
+	ret = tracer_seize_all(tracer, agent, err);
 	if (!ret)
 		ret = sought_for_transition(looking->process, &status->view,
 					    &sought, err);

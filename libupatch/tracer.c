@@ -25,6 +25,10 @@
 
 #define RESUME_TRIES 3
 
+/* For the processors' clocks, see sched_clock_ask. */
+#define PATIENCE_MIN_NS 20000000UL
+#define PATIENCE_MAX_NS 200000000UL
+
 uint64_t tracer_now_ns(void)
 {
 	struct timespec now;
@@ -47,6 +51,7 @@ void tracer_fini(struct tracer *tracer)
 	free(tracer->index);
 	free(tracer->children);
 	wait_timer_fini(&tracer->timer);
+	call_deadlines_fini(&tracer->deadlines);
 	*tracer = (struct tracer){ 0 };
 }
 
@@ -150,6 +155,11 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory for the threads of process %d",
 				 tracer->pid);
+	/* Who is traced already must not wait for long. */
+	tracer->deadlines.patience_ns =
+		tracer->count > 1 ? PATIENCE_MIN_NS : PATIENCE_MAX_NS;
+	/* From now on signals that are ignored interrupt its call, too. */
+	call_deadline_look(&tracer->deadlines, tid, &thread->deadline);
 	if (tracer->note_children)
 		options |= PTRACE_O_TRACEFORK;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options)) {
@@ -249,6 +259,13 @@ static void clear_wanted(struct tracer *tracer, struct thread *thread)
 	tracer->wanted_count--;
 }
 
+void tracer_look_at_call(struct tracer *tracer, struct thread *thread)
+{
+	if (thread->run == THREAD_RUNS)
+		call_deadline_look(&tracer->deadlines, thread->tid,
+				   &thread->deadline);
+}
+
 void tracer_interrupt(struct tracer *tracer, struct thread *thread)
 {
 	if (thread->run != THREAD_RUNS)
@@ -282,6 +299,10 @@ static void make_call_again(struct thread *thread, struct arch_regs *regs)
 	struct arch_regs again = *regs;
 
 	arch_make_call_again(&again);
+	thread->call_is_deferred = thread->tracer->defers_calls;
+	if (!thread->call_is_deferred)
+		call_deadline_apply(&thread->tracer->deadlines, thread->tid,
+				    &thread->deadline, &again);
 	if (arch_regs_write(thread->tid, &again))
 		return;
 	thread->interrupted = *regs;
@@ -421,9 +442,26 @@ static void let_run(pid_t tid, int request)
 	}
 }
 
+static void set_deferred_time_out(struct thread *thread)
+{
+	struct arch_regs regs;
+
+	if (!thread->call_is_deferred || thread->tracer->defers_calls)
+		return;
+	thread->call_is_deferred = false;
+	if (thread->run != THREAD_STOPPED ||
+	    arch_regs_read(thread->tid, &regs) ||
+	    !arch_call_is_pending(&regs, &thread->interrupted))
+		return;
+	call_deadline_apply(&thread->tracer->deadlines, thread->tid,
+			    &thread->deadline, &regs);
+	(void)!arch_regs_write(thread->tid, &regs);
+}
+
 static void resume_with(struct thread *thread, int request)
 {
 	repair_interrupted_call(thread);
+	set_deferred_time_out(thread);
 	if (thread->run == THREAD_JOB_STOPPED) {
 		/* Stays stopped until SIGCONT, as its job control wants. */
 		ptrace(PTRACE_LISTEN, thread->tid, NULL, NULL);
@@ -644,6 +682,7 @@ void tracer_serve(struct tracer *tracer, uint64_t until_ns)
 int tracer_stop(struct tracer *tracer, struct thread *thread,
 		uint64_t deadline_ns, struct upatch_error *err)
 {
+	tracer_look_at_call(tracer, thread);
 	tracer_interrupt(tracer, thread);
 	while (thread->run == THREAD_RUNS) {
 		struct thread *other = tracer_next(tracer, deadline_ns);
@@ -666,6 +705,24 @@ int tracer_stop(struct tracer *tracer, struct thread *thread,
 void tracer_resume(struct thread *thread)
 {
 	resume_with(thread, PTRACE_CONT);
+}
+
+void tracer_defer_calls(struct tracer *tracer, bool defer)
+{
+	tracer->defers_calls = defer;
+}
+
+void tracer_resume_all(struct tracer *tracer)
+{
+	/* As this makes calls again, too, it is to be deferred until then. */
+	for (size_t i = 0; i < tracer->count; i++) {
+		repair_interrupted_call(tracer->threads[i]);
+		if (!tracer->threads[i]->call_is_deferred)
+			tracer_resume(tracer->threads[i]);
+	}
+	tracer_defer_calls(tracer, false);
+	for (size_t i = 0; i < tracer->count; i++)
+		tracer_resume(tracer->threads[i]);
 }
 
 void tracer_resume_to_syscall(struct thread *thread)

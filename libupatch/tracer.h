@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "arch/arch_thread.h"
+#include "call_deadline.h"
 #include "error.h"
 #include "stack_scan.h"
 #include "wait_timer.h"
@@ -60,6 +61,9 @@ struct thread {
 	bool was_looked_at;
 	struct arch_regs interrupted;
 	bool under_seccomp; /* see struct tracer */
+	struct call_deadline deadline;
+	/* the time-out of the call is to be set before it goes on */
+	bool call_is_deferred;
 };
 
 struct tracer {
@@ -86,8 +90,11 @@ struct tracer {
 	struct wait_timer timer;
 	/* see handlers.h, or NULL */
 	const struct scan_values *watched;
+	/* see tracer_defer_calls */
+	bool defers_calls;
 	bool executed; /* the process has called execve */
 	int exited;    /* the process has ended */
+	struct call_deadlines deadlines;
 };
 
 void tracer_init(struct tracer *tracer, pid_t pid);
@@ -109,6 +116,17 @@ UPATCH_MUST_CHECK int tracer_seize(struct tracer *tracer, pid_t tid,
 UPATCH_MUST_CHECK int tracer_seize_all(struct tracer *tracer, pid_t except,
 				       struct upatch_error *err);
 
+/*
+ * Before threads are interrupted: looks how much time their calls have left.
+ * It takes a while, so not between the interrupts of many.
+ */
+void tracer_look_at_call(struct tracer *tracer, struct thread *thread);
+/*
+ * While many are stopped: what it takes to set a time-out is read when its
+ * thread goes on, after those have gone on that have none.
+ */
+void tracer_defer_calls(struct tracer *tracer, bool defer);
+void tracer_resume_all(struct tracer *tracer);
 /* Asks a running thread to stop; see tracer_next for the answer. */
 void tracer_interrupt(struct tracer *tracer, struct thread *thread);
 /*

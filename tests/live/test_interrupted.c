@@ -23,7 +23,7 @@
 #define DISTURBED_MS 1700
 /* More than a sleeping thread beside it was late. */
 #define TOLERANCE_MS 300
-#define PRESET_COUNT 1
+#define PRESET_COUNT 2
 /* In one of so many operations, the victim with the threads has its turn. */
 #define THREADS_TURN 4
 #define MAX_PAUSE_US 10000
@@ -82,14 +82,14 @@ static const struct row {
 	{ "getrandom", PART, "`getrandom`" },
 	{ "io_getevents", NONE, NULL },
 	{ "io_getevents_two", PART, "`io_getevents`" },
-	{ "io_getevents_timed", AGAIN, "`io_getevents`" },
+	{ "io_getevents_timed", NONE, NULL },
 	{ "io_uring", NONE, NULL },
 	{ "io_uring_submit", PART, "`io_uring_enter`" },
 	{ "io_uring_timed", AGAIN, "`io_uring_enter`" },
 	{ "epoll", NONE, NULL },
-	{ "epoll_wait", AGAIN, "`epoll_wait`" },
-	{ "epoll_pwait", AGAIN, "`epoll_pwait`" },
-	{ "epoll_pwait2", AGAIN, "`epoll_pwait2`" },
+	{ "epoll_wait", NONE, NULL },
+	{ "epoll_pwait", NONE, NULL },
+	{ "epoll_pwait2", NONE, NULL },
 	{ "epoll_raw", AGAIN, "`epoll_wait`" },
 	{ "poll", NONE, NULL },
 	{ "ppoll", NONE, NULL },
@@ -103,14 +103,14 @@ static const struct row {
 	{ "futex_timed", NONE, NULL },
 	{ "sem_timedwait", NONE, NULL },
 	{ "pthread_cond_timedwait", NONE, NULL },
-	{ "sigtimedwait", AGAIN, "`sigtimedwait`" },
+	{ "sigtimedwait", NONE, NULL },
 	{ "sigwaitinfo", NONE, NULL },
 	{ "sigsuspend", NONE, NULL },
 	{ "pause", NONE, NULL },
 	{ "msgrcv", NONE, NULL },
 	{ "mq_timedreceive", NONE, NULL },
 	{ "semop", NONE, NULL },
-	{ "semtimedop", AGAIN, "`semtimedop`" },
+	{ "semtimedop", NONE, NULL },
 	{ "flock", NONE, NULL },
 	{ "fcntl", NONE, NULL },
 	{ "wait4", NONE, NULL },
@@ -339,6 +339,9 @@ Test(interrupted, calls_end_as_if_nothing_had_been)
 
 	require_ptrace();
 	start_all();
+	/* The first one loads the runtime. */
+	for (size_t i = 0; i < VICTIM_COUNT; i++)
+		operate(&subjects[i]);
 	run_all("run");
 	for (size_t i = 0; i < VICTIM_COUNT; i++)
 		note_expected(&subjects[i]);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/PID/task/TID/sched: se.exec_start is the clock of the processor when
+ * the thread was last accounted for, which a sleeping one was as it went to
+ * sleep.  What that clock shows now, a thread of ours on that processor says.
+ */
+#include "sched_clock.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	len = read(fd, buf, size - 1);
+	close(fd);
+	if (len <= 0)
+		return false;
+	buf[len] = '\0';
+	return true;
+}
+
+static const char *find_value(const char *text, const char *key)
+{
+	const char *line = strstr(text, key);
+
+	line = line ? strchr(line, ':') : NULL;
+	return line ? line + 1 : NULL;
+}
+
+/* "key : 1234.567890", in milliseconds. */
+static bool parse_ns(const char *text, const char *key, uint64_t *ret_ns)
+{
+	const char *value = find_value(text, key);
+	unsigned long ms, ns;
+
+	if (!value || sscanf(value, "%lu.%6lu", &ms, &ns) != 2)
+		return false;
+	*ret_ns = ms * 1000000 + ns;
+	return true;
+}
+
+static bool read_sched(const char *folder, struct sched_sleep *sleep)
+{
+	const char *count;
+	char path[64];
+	char text[4096];
+
+	snprintf(path, sizeof(path), "%s/sched", folder);
+	if (!read_file(path, text, sizeof(text)))
+		return false;
+	count = find_value(text, "nr_voluntary_switches");
+	if (!count || !parse_ns(text, "se.exec_start", &sleep->last_ran_ns))
+		return false;
+	sleep->count = strtoull(count, NULL, 10);
+	return true;
+}
+
+/* Field 39 of proc(5), stat; the name in field 2 may contain anything. */
+static bool read_cpu(const char *folder, int *ret_cpu)
+{
+	const unsigned int fields_before = 37;
+	const char *at;
+	char path[64];
+	char text[1024];
+
+	snprintf(path, sizeof(path), "%s/stat", folder);
+	if (!read_file(path, text, sizeof(text)))
+		return false;
+	at = strrchr(text, ')');
+	for (unsigned int i = 0; at && i < fields_before; i++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return false;
+	*ret_cpu = (int)strtol(at, NULL, 10);
+	return true;
+}
+
+bool sched_clock_read(pid_t tid, struct sched_sleep *ret_sleep)
+{
+	struct sched_sleep sleep;
+	char folder[48];
+
+	snprintf(folder, sizeof(folder), "/proc/%d/task/%d", tid, tid);
+	if (!read_sched(folder, &sleep) || !read_cpu(folder, &sleep.cpu))
+		return false;
+	*ret_sleep = sleep;
+	return true;
+}
+
+/* --- What a processor's clock shows ---------------------------------------- */
+
+/* Whoever comes last frees it: the thread may get its processor much later. */
+struct question {
+	atomic_int users;
+	sem_t answered;
+	bool is_known;
+	int64_t offset_ns;
+};
+
+static void drop_question(struct question *question)
+{
+	if (atomic_fetch_sub(&question->users, 1) != 1)
+		return;
+	sem_destroy(&question->answered);
+	free(question);
+}
+
+static void *answer(void *arg)
+{
+	struct question *question = arg;
+	struct sched_sleep own;
+	struct timespec now;
+
+	/* Accounts for this thread; that is the time that `sched` tells. */
+	sched_yield();
+	question->is_known = read_sched("/proc/thread-self", &own);
+	/* Later than that: a sleep seems to have begun later, never earlier. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	question->offset_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec -
+			      (int64_t)own.last_ran_ns;
+	sem_post(&question->answered);
+	drop_question(question);
+	return NULL;
+}
+
+static bool start_on(int cpu, struct question *question)
+{
+	cpu_set_t *set = CPU_ALLOC((size_t)cpu + 1);
+	size_t size = CPU_ALLOC_SIZE((size_t)cpu + 1);
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool is_started;
+
+	if (!set)
+		return false;
+	CPU_ZERO_S(size, set);
+	CPU_SET_S((size_t)cpu, size, set);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	is_started = !pthread_attr_setaffinity_np(&attr, size, set) &&
+		     !pthread_create(&thread, &attr, answer, question);
+	pthread_attr_destroy(&attr);
+	CPU_FREE(set);
+	return is_started;
+}
+
+static bool ask(int cpu, struct sched_offset *ret_offset)
+{
+	struct question *question = calloc(1, sizeof(*question));
+
+	if (!question)
+		return false;
+	question->users = 2;
+	sem_init(&question->answered, 0, 0);
+	if (!start_on(cpu, question)) {
+		question->users = 1;
+		drop_question(question);
+		return false;
+	}
+	*ret_offset = (struct sched_offset){ .cpu = cpu, .question = question };
+	return true;
+}
+
+static void take_answer(struct sched_offset *offset)
+{
+	offset->is_known = offset->question->is_known;
+	offset->ns = offset->question->offset_ns;
+	drop_question(offset->question);
+	offset->question = NULL;
+}
+
+static void ask_all(struct sched_clock *clock)
+{
+	cpu_set_t set;
+	int count;
+
+	clock->was_asked = true;
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return;
+	count = CPU_COUNT(&set);
+	clock->offsets = calloc((size_t)count, sizeof(*clock->offsets));
+	for (int cpu = 0; clock->offsets && cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &set) &&
+		    ask(cpu, &clock->offsets[clock->count]))
+			clock->count++;
+	}
+}
+
+void sched_clock_ask(struct sched_clock *clock, uint64_t patience_ns)
+{
+	struct timespec until;
+
+	if (clock->was_asked)
+		return;
+	ask_all(clock);
+	clock_gettime(CLOCK_REALTIME, &until);
+	patience_ns += (uint64_t)until.tv_nsec;
+	until.tv_sec += (time_t)(patience_ns / 1000000000);
+	until.tv_nsec = (long)(patience_ns % 1000000000);
+	for (size_t i = 0; i < clock->count; i++) {
+		struct sched_offset *offset = &clock->offsets[i];
+
+		if (!sem_timedwait(&offset->question->answered, &until))
+			take_answer(offset);
+	}
+}
+
+bool sched_clock_begin(struct sched_clock *clock,
+		       const struct sched_sleep *sleep, uint64_t *ret_ns)
+{
+	for (size_t i = 0; i < clock->count; i++) {
+		struct sched_offset *offset = &clock->offsets[i];
+
+		if (offset->cpu != sleep->cpu)
+			continue;
+		if (offset->question &&
+		    !sem_trywait(&offset->question->answered))
+			take_answer(offset);
+		/* 0: it was moved to another processor as it slept */
+		if (!offset->is_known || !sleep->last_ran_ns)
+			return false;
+		*ret_ns = (uint64_t)((int64_t)sleep->last_ran_ns + offset->ns);
+		return true;
+	}
+	return false;
+}
+
+void sched_clock_fini(struct sched_clock *clock)
+{
+	for (size_t i = 0; i < clock->count; i++) {
+		if (clock->offsets[i].question)
+			drop_question(clock->offsets[i].question);
+	}
+	free(clock->offsets);
+	*clock = (struct sched_clock){ 0 };
+}

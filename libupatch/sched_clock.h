@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Since when a thread sleeps, by what the scheduler tells of it. */
+#ifndef UPATCH_SCHED_CLOCK_H
+#define UPATCH_SCHED_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct sched_sleep {
+	/* how often it has gone to sleep */
+	uint64_t count;
+	/* the scheduler's clock when it last ran, on the processor `cpu` */
+	uint64_t last_ran_ns;
+	int cpu;
+};
+
+/*
+ * Each processor has a clock of its own (rq->clock_task, kernel/sched): it
+ * stands still in interrupts and while the hypervisor runs others.
+ */
+struct sched_clock {
+	struct sched_offset {
+		int cpu;
+		bool is_known;
+		int64_t ns;		   /* to be added for CLOCK_MONOTONIC */
+		struct question *question; /* not answered yet */
+	} * offsets;
+	size_t count;
+	bool was_asked;
+};
+
+void sched_clock_fini(struct sched_clock *clock);
+
+/* False: the kernel does not tell (no CONFIG_SCHED_DEBUG), or it is gone. */
+bool sched_clock_read(pid_t tid, struct sched_sleep *ret_sleep);
+
+/*
+ * Asks all processors at once, the first time.  One that real-time threads keep
+ * busy does not answer in time: its answer may come later.
+ */
+void sched_clock_ask(struct sched_clock *clock, uint64_t patience_ns);
+
+/*
+ * When the sleep began, in CLOCK_MONOTONIC: at the earliest then, and with few
+ * interrupts since, also at the latest.  False: not known yet.
+ */
+bool sched_clock_begin(struct sched_clock *clock,
+		       const struct sched_sleep *sleep, uint64_t *ret_ns);
+
+#endif
