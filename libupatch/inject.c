@@ -589,6 +589,9 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 	uint64_t limit_ns = tracer_now_ns() + START_NS;
 	int ret = find_entries(&entry, err);
 
+	if (!ret && process->has_deaf_thread)
+		ret = room_wait_for_vfork(process->pid, deadline_ns, err);
+
 	if (!ret)
 		ret = traced_run(process->pid, process->under_seccomp,
 				 enter_target, &entry, err);

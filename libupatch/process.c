@@ -222,7 +222,8 @@ static bool has_lasting_tracer(const struct process *process, pid_t tid,
 }
 
 static int check_task(const struct process *process, pid_t tid,
-		      size_t seccomp_counts[3], struct upatch_error *err)
+		      size_t seccomp_counts[3], bool *ret_is_deaf,
+		      struct upatch_error *err)
 {
 	struct task_status status;
 	char name[64];
@@ -246,6 +247,7 @@ static int check_task(const struct process *process, pid_t tid,
 			err, UPATCH_ERROR_UNSUPPORTED, 0,
 			"process %d is stopped (SIGCONT lets it go on)",
 			process->pid);
+	*ret_is_deaf |= status.state == 'D';
 	if (status.seccomp >= 0 && status.seccomp < 3)
 		seccomp_counts[status.seccomp]++;
 	return 0;
@@ -307,8 +309,10 @@ int process_check_ready(struct process *process, struct upatch_error *err)
 
 	if (ret)
 		return ret;
+	process->has_deaf_thread = false;
 	for (size_t i = 0; i < count && !ret; i++)
-		ret = check_task(process, tids[i], counts, err);
+		ret = check_task(process, tids[i], counts,
+				 &process->has_deaf_thread, err);
 	free(tids);
 	return ret ? ret : check_seccomp(process, counts, err);
 }

@@ -31,6 +31,8 @@ struct process {
 	upatch_addr_t state_addr;
 	/* some threads are; set by process_check_ready */
 	bool under_seccomp;
+	/* one was uninterruptible then */
+	bool has_deaf_thread;
 };
 
 /* Reads only.  Refuses what can never be patched.  Release with close. */

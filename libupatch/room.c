@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "arch/arch_thread.h"
 #include "tasks.h"
+#include "tracer.h"
 
 /* The agent's end of the socket, the patch, and the loader's view of it. */
 #define DESCRIPTORS 3
@@ -108,6 +111,42 @@ static int check_proc(pid_t pid, struct upatch_error *err)
 		err, UPATCH_ERROR_UNSUPPORTED, 0,
 		"process %d cannot load the runtime: its root has no /proc in which it sees itself",
 		pid);
+}
+
+/* The first thread that waits so, or 0. */
+static pid_t find_vfork(pid_t pid)
+{
+	pid_t found = 0;
+	size_t count;
+	pid_t *tids;
+
+	if (tasks_list(pid, &tids, &count, NULL))
+		return 0;
+	for (size_t i = 0; i < count && !found; i++) {
+		/* Uninterruptible, as such a thread is. */
+		if (tasks_state(pid, tids[i]) == 'D' &&
+		    arch_can_be_vfork(tasks_syscall(pid, tids[i])))
+			found = tids[i];
+	}
+	free(tids);
+	return found;
+}
+
+int room_wait_for_vfork(pid_t pid, uint64_t deadline_ns,
+			struct upatch_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	pid_t tid;
+
+	while ((tid = find_vfork(pid))) {
+		if (tracer_now_ns() >= deadline_ns)
+			return error_set(
+				err, UPATCH_ERROR_TIMED_OUT, 0,
+				"thread %d of process %d does not stop: it waits for a vfork child",
+				tid, pid);
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 int room_check(pid_t pid, size_t runtime_len, struct upatch_error *err)

@@ -4,9 +4,17 @@
 #define UPATCH_ROOM_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "error.h"
+
+/*
+ * Waits until no thread waits for a vfork child: it could not be stopped, and
+ * so no change be finished.  UPATCH_ERROR_TIMED_OUT: one still does.
+ */
+UPATCH_MUST_CHECK int room_wait_for_vfork(pid_t pid, uint64_t deadline_ns,
+					  struct upatch_error *err);
 
 /*
  * Reads only.  `runtime_len`: of the runtime's file, if it has to be loaded,

@@ -51,6 +51,9 @@ bool arch_in_syscall(const struct arch_regs *regs);
  * signal(7) lists as never restarted after a stop.
  */
 bool arch_is_spurious_eintr(const struct arch_regs *regs);
+/* In such a call a thread waits, deaf, for a child that shares its memory. */
+bool arch_can_be_vfork(long syscall);
+
 /* A call that the kernel would restart by restart_syscall(2). */
 bool arch_uses_restart_call(const struct arch_regs *regs);
 /* The kernel makes the call itself again instead, from its beginning. */

@@ -202,6 +202,12 @@ bool arch_call_is_pending(const struct arch_regs *regs,
 	       (int64_t)regs->user.orig_rax == -1;
 }
 
+bool arch_can_be_vfork(long syscall)
+{
+	/* posix_spawn of glibc: clone with CLONE_VFORK; clone3 from 2.38 on. */
+	return syscall == SYS_vfork || syscall == SYS_clone || syscall == 435;
+}
+
 bool arch_uses_restart_call(const struct arch_regs *regs)
 {
 	return arch_in_syscall(regs) &&
