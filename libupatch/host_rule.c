@@ -241,8 +241,8 @@ static bool ends_in(const struct host_lookup *lookup, upatch_addr_t start,
 
 /*
  * pthread_join and sem_wait end in a jump to an internal function, which then
- * stands on the stack in their place; so do the wrappers of sanitizers.  Who jumps so has nothing left to do,
- * and so holds nothing.
+ * stands on the stack in their place; so do the wrappers of sanitizers.  Who
+ * jumps so has nothing left to do, and so holds nothing.
  */
 static const struct waiting_call *
 find_call_that_ends_in(const struct host_lookup *lookup, upatch_addr_t target)

@@ -171,9 +171,15 @@ static char *hex_of(const uint8_t *bytes, size_t len)
 	return hex;
 }
 
-/* The build id among `notes`, or NULL; *ret_len is its length in bytes. */
-static const uint8_t *find_build_id(const uint8_t *notes, size_t len,
-				    size_t align, size_t *ret_len)
+#define NOTE_OWNER_LEN 4
+/* cmd/link/internal/ld/elf.go: the Go linker's build id */
+#define NOTE_OWNER_GO "Go\0"
+#define NOTE_GO_ID    4
+
+/* The description of the note, or NULL; *ret_len is its length in bytes. */
+static const uint8_t *find_note(const uint8_t *notes, size_t len, size_t align,
+				const char owner[NOTE_OWNER_LEN], uint32_t type,
+				size_t *ret_len)
 {
 	size_t at = 0;
 
@@ -188,8 +194,9 @@ static const uint8_t *find_build_id(const uint8_t *notes, size_t len,
 		next = desc + note.n_descsz;
 		if (next > len)
 			return NULL;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    memcmp(notes + at + sizeof(note), ELF_NOTE_GNU, 4) == 0) {
+		if (note.n_type == type && note.n_namesz == NOTE_OWNER_LEN &&
+		    memcmp(notes + at + sizeof(note), owner, NOTE_OWNER_LEN) ==
+			    0) {
 			*ret_len = note.n_descsz;
 			return notes + desc;
 		}
@@ -201,11 +208,12 @@ static const uint8_t *find_build_id(const uint8_t *notes, size_t len,
 	return NULL;
 }
 
-/* The build id in the notes of `header`, if there is one.  False: errno. */
-static bool read_build_id(const struct memory *memory,
-			  const struct module_image *image,
-			  const Elf64_Phdr *header, char **ret_build_id)
+/* What the notes of `header` tell.  False: errno. */
+static bool read_notes(const struct memory *memory,
+		       const struct module_image *image,
+		       const Elf64_Phdr *header, struct module *module)
 {
+	size_t align = header->p_align == 8 ? 8 : 4;
 	size_t len = header->p_filesz;
 	bool complete = true;
 	const uint8_t *id;
@@ -219,11 +227,15 @@ static bool read_build_id(const struct memory *memory,
 		return false;
 	len = memory_read_some(memory, module_image_addr(image, header), notes,
 			       len);
-	id = find_build_id(notes, len, header->p_align == 8 ? 8 : 4, &id_len);
-	if (id && id_len > 0 && id_len <= MODULE_BUILD_ID_MAX) {
-		*ret_build_id = hex_of(id, id_len);
-		complete = *ret_build_id;
+	id = find_note(notes, len, align, ELF_NOTE_GNU, NT_GNU_BUILD_ID,
+		       &id_len);
+	if (id && id_len > 0 && id_len <= MODULE_BUILD_ID_MAX &&
+	    !module->build_id) {
+		module->build_id = hex_of(id, id_len);
+		complete = module->build_id;
 	}
+	if (find_note(notes, len, align, NOTE_OWNER_GO, NOTE_GO_ID, &id_len))
+		module->is_go = true;
 	free(notes);
 	return complete;
 }
@@ -295,8 +307,8 @@ bool module_image_describe(const struct memory *memory,
 			module->eh_frame_hdr = module_image_addr(image, header);
 			module->eh_frame_hdr_len = header->p_memsz;
 		}
-		if (header->p_type == PT_NOTE && !module->build_id &&
-		    !read_build_id(memory, image, header, &module->build_id))
+		if (header->p_type == PT_NOTE &&
+		    !read_notes(memory, image, header, module))
 			return false;
 	}
 	return read_soname(memory, module, &module->soname);

@@ -28,6 +28,7 @@ struct module {
 	char *soname;	/* or NULL */
 	char *build_id; /* lower-case hexadecimal, or NULL */
 	bool is_main;
+	bool is_go; /* made by the Go linker */
 	/* dlmopen(3): 0 is the namespace of the program */
 	unsigned int link_namespace;
 	/* run-time address minus the address in the file */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "built.h"
 #include "plan_hooks.h"
-#include "sanitizer.h"
 #include "state_check.h"
 
 #define ALIASES_MAX 32
@@ -425,7 +425,7 @@ static int plan_process(struct maker *maker, struct upatch_error *err)
 {
 	struct upatch_error problem;
 
-	if (!sanitizer_check(maker->process, &problem))
+	if (!built_check(maker->process, &problem))
 		return 0;
 	return note_problem(maker, &problem, err);
 }

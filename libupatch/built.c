@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs whose every instruction is watched. */
-#include "sanitizer.h"
+/* Programs that are built so that they cannot be patched. */
+#include "built.h"
 
 #include <string.h>
 
@@ -28,7 +28,8 @@ static bool can_have(const struct module *module)
 		 !strncmp(module->soname, "libclang_rt", 11)));
 }
 
-int sanitizer_check(const struct process *process, struct upatch_error *err)
+static int check_sanitizers(const struct process *process,
+			    struct upatch_error *err)
 {
 	const size_t count = sizeof(sanitizers) / sizeof(sanitizers[0]);
 
@@ -46,4 +47,26 @@ int sanitizer_check(const struct process *process, struct upatch_error *err)
 		}
 	}
 	return 0;
+}
+
+/*
+ * Threads of a Go program run on goroutines' stacks, without unwind tables:
+ * no thread can be borrowed, and none is ever known to be out of a function.
+ */
+static int check_language(const struct process *process,
+			  struct upatch_error *err)
+{
+	if (!process->modules.modules[0].is_go)
+		return 0;
+	return error_set(
+		err, UPATCH_ERROR_UNSUPPORTED, 0,
+		"process %d is a Go program: the stacks of goroutines cannot be examined",
+		process->pid);
+}
+
+int built_check(const struct process *process, struct upatch_error *err)
+{
+	int ret = check_language(process, err);
+
+	return ret ? ret : check_sanitizers(process, err);
 }
