@@ -2,14 +2,17 @@
 /*
  * One program that is built in many ways.  Two threads call its functions all
  * the time and judge each answer; "values" answers with what the functions
- * return and how often the threads were surprised.  -DSTATIC hides functions
- * from other files; -DTHREADS=0 leaves one thread.
+ * return and how often the threads were surprised.  By macro: THREADS, how
+ * many; THREAD_LOCALS, so many bytes of variables in each; PROFILED, it ends
+ * without writing what -pg has counted.
  */
 #include "../victim.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #if !defined(THREADS)
 #define THREADS 2
@@ -27,8 +30,12 @@ int built_caller(int x);
 int built_switch(int x);
 long built_use(int a, int b, int c);
 
+#if defined(THREAD_LOCALS)
+static __thread volatile char thread_locals[THREAD_LOCALS] = { 1 };
+#endif
+
 static volatile int limit = 7;
-static volatile unsigned long rounds, surprises;
+static unsigned long rounds, surprises, started;
 static volatile int ends;
 
 /* A leaf: gcc keeps what the caller has in other registers. */
@@ -95,24 +102,36 @@ static bool is_expected(void)
 static void *work(void *unused)
 {
 	(void)unused;
+#if defined(THREAD_LOCALS)
+	thread_locals[0]++;
+#endif
+	/* What libc makes for a thread, it has made then. */
+	(void)is_expected();
+	__atomic_add_fetch(&started, 1, __ATOMIC_RELAXED);
 	while (!ends) {
 		if (!is_expected())
-			surprises++;
-		rounds++;
+			__atomic_add_fetch(&surprises, 1, __ATOMIC_RELAXED);
+		if (__atomic_add_fetch(&rounds, 1, __ATOMIC_RELAXED) % 64 == 0)
+			usleep(100);
 	}
 	return NULL;
 }
 
+static unsigned long round_count(void)
+{
+	return __atomic_load_n(&rounds, __ATOMIC_RELAXED);
+}
+
 static void answer(void)
 {
-	unsigned long before = rounds;
+	unsigned long before = round_count();
 
 	/* What the threads call has to be what they call now. */
-	while (THREADS > 0 && rounds - before < 2 * THREADS)
-		;
+	while (THREADS > 0 && round_count() - before < 4 * THREADS)
+		sched_yield();
 	victim_say("use=%ld caller=%d switch=%d surprises=%lu",
 		   built_use(1, 2, 3), built_caller(5), built_switch(2),
-		   surprises);
+		   __atomic_load_n(&surprises, __ATOMIC_RELAXED));
 }
 
 int main(void)
@@ -125,11 +144,16 @@ int main(void)
 		if (pthread_create(&threads[i], NULL, work, NULL) != 0)
 			victim_die("pthread_create");
 	}
+	while (__atomic_load_n(&started, __ATOMIC_RELAXED) < THREADS)
+		sched_yield();
 	victim_say("ready");
 	while (victim_next_command(command, sizeof(command)))
 		answer();
 	ends = 1;
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+#if defined(PROFILED)
+	_exit(0);
+#endif
 	return 0;
 }
