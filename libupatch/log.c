@@ -59,7 +59,7 @@ static void fill_entry(const struct rt_event *event,
 
 /* Events that were overwritten while they were read are counted as lost. */
 static int fill(struct log *log, const struct rt_state *state,
-		struct upatch_error *err)
+		const struct rt_event *ring, struct upatch_error *err)
 {
 	uint64_t next = state->log_next;
 	uint64_t first = next > RT_LOG_SIZE ? next - RT_LOG_SIZE : 1;
@@ -74,7 +74,7 @@ static int fill(struct log *log, const struct rt_state *state,
 		size_t index = log->public.entry_count;
 		struct rt_event *event = &log->events[index];
 
-		*event = state->log[seq % RT_LOG_SIZE];
+		*event = ring[seq % RT_LOG_SIZE];
 		/* It is written while we look: next time it is there. */
 		if (event->seq == RT_EVENT_BUSY)
 			continue;
@@ -90,6 +90,23 @@ static int fill(struct log *log, const struct rt_state *state,
 	return 0;
 }
 
+static int read_ring(const struct memory *memory, const struct rt_state *state,
+		     struct log *log, struct upatch_error *err)
+{
+	size_t len = RT_LOG_SIZE * sizeof(struct rt_event);
+	struct rt_event *ring = malloc(len);
+	int ret;
+
+	if (!ring)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	ret = memory_read(memory, state->log, ring, len, err);
+	if (!ret)
+		ret = fill(log, state, ring, err);
+	free(ring);
+	return ret;
+}
+
 static int read_log(struct process *process, struct log *log,
 		    struct upatch_error *err)
 {
@@ -103,7 +120,7 @@ static int read_log(struct process *process, struct log *log,
 				err);
 	if (ret)
 		return ret;
-	ret = fill(log, &view.state, err);
+	ret = read_ring(&process->memory, &view.state, log, err);
 	view_free(&view);
 	return ret;
 }

@@ -317,7 +317,8 @@ struct rt_state {
 	struct rt_transition transition;
 	struct rt_call calls[RT_CALLS];
 	uint64_t log_next; /* seq of the next event */
-	struct rt_event log[RT_LOG_SIZE];
+	/* RT_LOG_SIZE of struct rt_event, apart: the rest is read often */
+	rt_addr_t log;
 };
 
 /* --- Messages --------------------------------------------------------- */

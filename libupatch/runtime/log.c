@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+struct rt_event upatch_runtime_log[RT_LOG_SIZE];
+
 /*
  * Events come from any thread, so an entry is claimed before it is written.
  * NULL, and the event is lost: somebody writes it still, or wrote it for a
@@ -15,7 +17,7 @@
  */
 static struct rt_event *claim(uint64_t seq)
 {
-	struct rt_event *entry = &upatch_runtime_state.log[seq % RT_LOG_SIZE];
+	struct rt_event *entry = &upatch_runtime_log[seq % RT_LOG_SIZE];
 	uint64_t old = __atomic_load_n(&entry->seq, __ATOMIC_RELAXED);
 
 	/* The number of a claimed entry is the largest. */

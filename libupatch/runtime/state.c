@@ -81,6 +81,7 @@ void state_init(void)
 	state->shield_entry = rt_addr(upatch_shield_common);
 	state->shield_text.start = rt_addr(upatch_shield_common);
 	state->shield_text.end = rt_addr(upatch_shield_common_end);
+	state->log = rt_addr(upatch_runtime_log);
 	state->log_next = 1;
 	atomic_thread_fence(memory_order_release);
 	state->magic = RT_MAGIC;

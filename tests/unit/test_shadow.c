@@ -61,8 +61,8 @@ static void count_dtor(void *obj, void *shadow_data)
 
 static const struct rt_event *last_event(void)
 {
-	return &upatch_runtime_state
-			.log[(upatch_runtime_state.log_next - 1) % RT_LOG_SIZE];
+	return &upatch_runtime_log[(upatch_runtime_state.log_next - 1) %
+				   RT_LOG_SIZE];
 }
 
 static uint64_t event_count(void)
@@ -464,7 +464,7 @@ Test(shadow, events_of_several_threads_all_arrive_whole)
 	run_threads(log_often);
 	cr_assert(event_count() == 20 * THREAD_COUNT);
 	for (uint64_t seq = 1; seq <= event_count(); seq++) {
-		const struct rt_event *event = &upatch_runtime_state.log[seq];
+		const struct rt_event *event = &upatch_runtime_log[seq];
 		int thread, number;
 
 		cr_assert(event->seq == seq);
