@@ -7,6 +7,8 @@
 
 /* Far more than any: the biggest have about 50 entries. */
 #define MAX_ENTRIES 1024
+/* Read at once: mostly all of them. */
+#define PORTION 64
 /* No table of a module is copied if it is longer. */
 #define MAX_TABLE_LEN (1ULL << 30)
 
@@ -71,18 +73,24 @@ bool dynamic_read(const struct memory *memory,
 		  struct dynamic *ret_dynamic)
 {
 	struct dynamic dynamic = { 0 };
-	Elf64_Dyn entries[MAX_ENTRIES];
-	size_t count;
+	Elf64_Dyn entries[PORTION];
 
-	count = memory_read_some(memory, place->dynamic, entries,
-				 sizeof(entries)) /
-		sizeof(*entries);
-	for (size_t i = 0; i < count; i++) {
-		if (entries[i].d_tag == DT_NULL) {
-			*ret_dynamic = dynamic;
-			return true;
+	for (size_t done = 0; done < MAX_ENTRIES; done += PORTION) {
+		size_t count = memory_read_some(memory,
+						place->dynamic +
+							done * sizeof(*entries),
+						entries, sizeof(entries)) /
+			       sizeof(*entries);
+
+		for (size_t i = 0; i < count; i++) {
+			if (entries[i].d_tag == DT_NULL) {
+				*ret_dynamic = dynamic;
+				return true;
+			}
+			take_entry(place, &entries[i], &dynamic);
 		}
-		take_entry(place, &entries[i], &dynamic);
+		if (count < PORTION)
+			return false;
 	}
 	return false;
 }

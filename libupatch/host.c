@@ -18,17 +18,10 @@
 #define ROUND_PAUSE_NS	   1000000UL
 #define ROUND_PAUSE_MAX_NS 20000000UL
 
-struct exports {
-	bool is_read;
-	bool is_unknown; /* it has symbols that could not be read */
-	struct dynamic_symbols symbols;
-};
-
 struct search {
 	struct process *process;
 	struct tracer *tracer;
 	struct examine_buffer buffer;
-	struct exports *exports; /* beside the process's modules */
 	bool main_has_allocator;
 	/* of the last thread that was refused, for the message */
 	pid_t refused_tid;
@@ -57,22 +50,7 @@ static bool is_libc_name(const char *soname)
 static const struct dynamic_symbols *exports_of(const struct search *search,
 						const struct module *module)
 {
-	const struct process *process = search->process;
-	struct exports *exports =
-		&search->exports[module - process->modules.modules];
-	const struct dynamic_place place = {
-		.dynamic = module->dynamic,
-		.bias = module->bias,
-		.start = module->start,
-		.end = module->end,
-	};
-
-	if (!exports->is_read)
-		exports->is_unknown =
-			!dynamic_symbols_read(&process->memory, &place,
-					      &exports->symbols);
-	exports->is_read = true;
-	return &exports->symbols;
+	return process_exports(search->process, module);
 }
 
 /* What every thread is judged by, before the first one is stopped. */
@@ -80,17 +58,13 @@ static int read_exports(struct search *search, struct upatch_error *err)
 {
 	const struct modules *modules = &search->process->modules;
 
-	search->exports = calloc(modules->count, sizeof(*search->exports));
-	if (!search->exports)
-		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				 "out of memory");
 	for (size_t i = 0; i < modules->count; i++) {
 		const struct module *module = &modules->modules[i];
 
 		if (!module->soname || !is_libc_name(module->soname))
 			continue;
 		(void)exports_of(search, module);
-		if (search->exports[i].is_unknown)
+		if (search->process->exports[i].is_unknown)
 			return error_set(
 				err, UPATCH_ERROR_SYSTEM, 0,
 				"cannot read the symbols of '%s' in process %d",
@@ -101,10 +75,6 @@ static int read_exports(struct search *search, struct upatch_error *err)
 
 static void search_fini(struct search *search)
 {
-	for (size_t i = 0;
-	     search->exports && i < search->process->modules.count; i++)
-		dynamic_symbols_free(&search->exports[i].symbols);
-	free(search->exports);
 	examine_buffer_free(&search->buffer);
 }
 
@@ -114,7 +84,8 @@ static bool defines_allocator(const struct search *search,
 {
 	const struct dynamic_symbols *exports = exports_of(search, module);
 
-	return search->exports[module - search->process->modules.modules]
+	return search->process
+		       ->exports[module - search->process->modules.modules]
 		       .is_unknown ||
 	       dynamic_symbols_find(exports, "malloc") ||
 	       dynamic_symbols_find(exports, "free");

@@ -28,6 +28,7 @@
 #define AGENT_END_NS 1000000000UL
 /* The time-out is for finding a thread; what is begun is brought to its end. */
 #define CALL_TIMEOUT_NS 30000000000UL
+#define SIGRETURN_NEAR	(16UL * 1024)
 #define RUNTIME_MAX_LEN (4UL << 20)
 #define START_NS	1000000000UL
 #define START_NAME	"upatch_runtime_start"
@@ -53,32 +54,59 @@ struct entry {
 	bool is_begun; /* the thread has been sent to start the agent */
 };
 
+static upatch_addr_t search_sigreturn(const struct process *process,
+				      upatch_addr_t start, upatch_addr_t end)
+{
+	size_t len = end - start;
+	unsigned char *code = malloc(len);
+	const unsigned char *found = NULL;
+	upatch_addr_t addr = 0;
+
+	if (!code)
+		return 0;
+	len = memory_read_some(&process->memory, start, code, len);
+	found = memmem(code, len, arch_sigreturn_code, arch_sigreturn_code_len);
+	if (found)
+		addr = start + (upatch_addr_t)(found - code);
+	free(code);
+	return addr;
+}
+
+/* It is in the source of sigaction, so it is near; else it is anywhere. */
 static int find_sigreturn(const struct process *process,
 			  const struct module *libc, upatch_addr_t *ret_addr,
 			  struct upatch_error *err)
 {
-	for (size_t i = 0; i < libc->text_count; i++) {
-		const struct addr_range *text = &libc->text[i];
-		size_t len = text->end - text->start;
-		unsigned char *code = malloc(len);
-		const unsigned char *found = NULL;
+	upatch_addr_t near = process_exported(process, libc, "sigaction");
+	upatch_addr_t addr = 0;
 
-		if (!code)
-			return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-					 "out of memory");
-		len = memory_read_some(&process->memory, text->start, code,
-				       len);
-		found = memmem(code, len, arch_sigreturn_code,
-			       arch_sigreturn_code_len);
-		if (found)
-			*ret_addr = text->start + (upatch_addr_t)(found - code);
-		free(code);
-		if (found)
-			return 0;
+	errno = 0;
+	for (size_t i = 0; i < libc->text_count && !addr; i++) {
+		const struct addr_range *text = &libc->text[i];
+
+		if (near < text->start || near >= text->end)
+			continue;
+		addr = search_sigreturn(process,
+					near - text->start > SIGRETURN_NEAR
+						? near - SIGRETURN_NEAR
+						: text->start,
+					text->end - near > SIGRETURN_NEAR
+						? near + SIGRETURN_NEAR
+						: text->end);
 	}
-	return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
-			 "the C library of process %d has no signal return",
-			 process->pid);
+	for (size_t i = 0; i < libc->text_count && !addr; i++)
+		addr = search_sigreturn(process, libc->text[i].start,
+					libc->text[i].end);
+	if (!addr && errno == ENOMEM)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	if (!addr)
+		return error_set(
+			err, UPATCH_ERROR_UNSUPPORTED, 0,
+			"the C library of process %d has no signal return",
+			process->pid);
+	*ret_addr = addr;
+	return 0;
 }
 
 static upatch_addr_t find_dl_function(const struct process *process,

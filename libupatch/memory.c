@@ -9,6 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define SHORT_STRING 128
+
 int memory_open(struct memory *memory, pid_t pid, struct upatch_error *err)
 {
 	char path[32];
@@ -96,8 +98,13 @@ size_t memory_read_words(const struct memory *memory,
 int memory_read_string(const struct memory *memory, upatch_addr_t addr,
 		       char *buf, size_t size, struct upatch_error *err)
 {
-	size_t count = memory_read_some(memory, addr, buf, size);
+	size_t count = size < SHORT_STRING ? size : SHORT_STRING;
 
+	/* Names are short, and reading costs by the page. */
+	count = memory_read_some(memory, addr, buf, count);
+	if (count == SHORT_STRING && !memchr(buf, '\0', count))
+		count += memory_read_some(memory, addr + count, buf + count,
+					  size - count);
 	if (memchr(buf, '\0', count))
 		return 0;
 	return error_set(

@@ -115,12 +115,12 @@ static bool read_module(const struct memory *memory, const struct maps *maps,
 static int read_list_modules(const struct memory *memory,
 			     const struct loader *loader,
 			     const struct link_list *list,
-			     struct modules *modules, struct upatch_error *err)
+			     struct modules *modules, struct maps *maps,
+			     struct upatch_error *err)
 {
-	struct maps maps;
 	int saved_errno;
 	bool complete;
-	int ret = maps_read(memory->pid, &maps, err);
+	int ret = maps_read(memory->pid, maps, err);
 
 	if (ret < 0)
 		return ret;
@@ -129,11 +129,10 @@ static int read_list_modules(const struct memory *memory,
 	for (size_t i = 0; complete && i < list->count; i++) {
 		modules->count = i + 1;
 		modules->modules[i].is_main = i == 0;
-		complete = read_module(memory, &maps, loader, &list->nodes[i],
+		complete = read_module(memory, maps, loader, &list->nodes[i],
 				       &modules->modules[i]);
 	}
 	saved_errno = errno;
-	maps_free(&maps);
 	if (complete)
 		return 0;
 	return error_set(err, error_code_of_errno(saved_errno), saved_errno,
@@ -144,7 +143,8 @@ static int read_list_modules(const struct memory *memory,
 /* LINK_LIST_OK and *ret == 0: done.  Otherwise nothing is left behind. */
 static enum link_list_state try_modules(const struct memory *memory,
 					const struct loader *loader,
-					struct modules *modules, int *ret,
+					struct modules *modules,
+					struct maps *maps, int *ret,
 					struct upatch_error *err)
 {
 	struct link_list before;
@@ -155,7 +155,7 @@ static enum link_list_state try_modules(const struct memory *memory,
 	state = link_list_read(memory, modules->r_debug, &before);
 	if (state != LINK_LIST_OK)
 		return state;
-	*ret = read_list_modules(memory, loader, &before, modules, err);
+	*ret = read_list_modules(memory, loader, &before, modules, maps, err);
 	state = link_list_read(memory, modules->r_debug, &after);
 	if (state == LINK_LIST_OK) {
 		if (!link_list_is_equal(&before, &after))
@@ -163,8 +163,10 @@ static enum link_list_state try_modules(const struct memory *memory,
 		link_list_free(&after);
 	}
 	link_list_free(&before);
-	if (state != LINK_LIST_OK || *ret < 0)
+	if (state != LINK_LIST_OK || *ret < 0) {
 		modules_free(modules);
+		maps_free(maps);
+	}
 	/* What could not be read may have been unmapped. */
 	if (state == LINK_LIST_CHANGING)
 		*ret = 0;
@@ -202,20 +204,26 @@ static int report_state(const struct memory *memory,
 
 static int read_modules(const struct memory *memory,
 			const struct loader *loader,
-			struct modules *ret_modules, struct upatch_error *err)
+			struct modules *ret_modules, struct maps *ret_maps,
+			struct upatch_error *err)
 {
 	static const struct timespec gap = { 0, TRY_AGAIN_GAP_NS };
 	enum link_list_state state = LINK_LIST_OK;
 	struct modules modules;
+	struct maps maps = { 0 };
 	int ret = 0;
 
 	for (int i = 0; i < MAX_TRIES; i++) {
 		modules = (struct modules){ .r_debug = loader->r_debug };
-		state = try_modules(memory, loader, &modules, &ret, err);
+		state = try_modules(memory, loader, &modules, &maps, &ret, err);
 		if (state == LINK_LIST_NO_MEMORY || ret < 0)
 			break;
 		if (state == LINK_LIST_OK) {
 			*ret_modules = modules;
+			if (ret_maps)
+				*ret_maps = maps;
+			else
+				maps_free(&maps);
 			return 0;
 		}
 		nanosleep(&gap, NULL);
@@ -224,14 +232,14 @@ static int read_modules(const struct memory *memory,
 }
 
 int modules_read(const struct memory *memory, struct modules *ret_modules,
-		 struct upatch_error *err)
+		 struct maps *ret_maps, struct upatch_error *err)
 {
 	struct loader loader;
 	int ret = loader_find(memory, &loader, err);
 
 	if (ret < 0)
 		return ret;
-	ret = read_modules(memory, &loader, ret_modules, err);
+	ret = read_modules(memory, &loader, ret_modules, ret_maps, err);
 	loader_free(&loader);
 	return ret;
 }

@@ -62,10 +62,12 @@ struct modules {
  * the same twice while the loader was idle.  Refused, UPATCH_ERROR_UNSUPPORTED:
  * no dynamic loader, or another one than glibc's.  UPATCH_ERROR_BUSY: the
  * loader did not come to rest, or has not finished starting the program.
- * Release with modules_free.
+ * Release with modules_free.  *ret_maps is what was mapped meanwhile, to be
+ * released with maps_free; `ret_maps` may be NULL.
  */
 UPATCH_MUST_CHECK int modules_read(const struct memory *memory,
 				   struct modules *ret_modules,
+				   struct maps *ret_maps,
 				   struct upatch_error *err);
 /* Zeroed modules and modules already freed are allowed. */
 void modules_free(struct modules *modules);

@@ -130,8 +130,12 @@ static void close_tables(struct process *process)
 {
 	for (size_t i = 0; process->tables && i < process->modules.count; i++)
 		symbols_close(process->tables[i]);
+	for (size_t i = 0; process->exports && i < process->modules.count; i++)
+		dynamic_symbols_free(&process->exports[i].symbols);
 	free(process->tables);
+	free(process->exports);
 	process->tables = NULL;
+	process->exports = NULL;
 }
 
 void process_close(struct process *process)
@@ -180,20 +184,21 @@ static bool has_unknown_runtime(const struct process *process)
 int process_refresh(struct process *process, struct upatch_error *err)
 {
 	struct modules modules;
-	int ret = modules_read(&process->memory, &modules, err);
+	struct maps maps;
+	int ret = modules_read(&process->memory, &modules, &maps, err);
 
 	if (ret)
 		return ret;
+	maps_free(&process->maps);
+	process->maps = maps;
 	close_tables(process);
 	modules_free(&process->modules);
 	process->modules = modules;
 	process->tables = calloc(modules.count, sizeof(struct symbol_table *));
-	if (!process->tables)
+	process->exports = calloc(modules.count, sizeof(*process->exports));
+	if (!process->tables || !process->exports)
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory");
-	ret = process_refresh_maps(process, err);
-	if (ret)
-		return ret;
 	ret = view_find_state(&process->memory, &process->modules,
 			      &process->state_addr, err);
 	if (!ret && !process->state_addr && has_unknown_runtime(process))
@@ -334,9 +339,11 @@ int process_symbols(struct process *process, const struct module *module,
 	return 0;
 }
 
-upatch_addr_t process_exported(const struct process *process,
-			       const struct module *module, const char *name)
+const struct dynamic_symbols *process_exports(const struct process *process,
+					      const struct module *module)
 {
+	struct process_exports *exports =
+		&process->exports[module - process->modules.modules];
 	const struct dynamic_place place = {
 		.dynamic = module->dynamic,
 		.bias = module->bias,
@@ -344,7 +351,18 @@ upatch_addr_t process_exported(const struct process *process,
 		.end = module->end,
 	};
 
-	return dynamic_find_symbol(&process->memory, &place, name);
+	if (!exports->is_read)
+		exports->is_unknown =
+			!dynamic_symbols_read(&process->memory, &place,
+					      &exports->symbols);
+	exports->is_read = true;
+	return &exports->symbols;
+}
+
+upatch_addr_t process_exported(const struct process *process,
+			       const struct module *module, const char *name)
+{
+	return dynamic_symbols_find(process_exports(process, module), name);
 }
 
 void process_describe(struct process *process, upatch_addr_t addr, char *buf,

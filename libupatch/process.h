@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "dynamic.h"
 #include "fate.h"
 #include "file_cache.h"
 #include "maps.h"
@@ -14,6 +15,12 @@
 #include "symbols.h"
 #include "unwind.h"
 #include "view.h"
+
+struct process_exports {
+	bool is_read;
+	bool is_unknown; /* it has symbols that could not be read */
+	struct dynamic_symbols symbols;
+};
 
 struct process {
 	pid_t pid;
@@ -26,6 +33,8 @@ struct process {
 	struct file_cache *cache;
 	/* beside modules.modules; opened when first asked for */
 	struct symbol_table **tables;
+	/* likewise: what each exports; see process_exports */
+	struct process_exports *exports;
 	struct unwinder *unwinder;
 	/* of the runtime; 0: it is not loaded */
 	upatch_addr_t state_addr;
@@ -68,6 +77,9 @@ UPATCH_MUST_CHECK int process_symbols(struct process *process,
 				      const struct module *module,
 				      struct symbol_table **ret_table,
 				      struct upatch_error *err);
+/* All that a module exports, out of its memory; they belong to the process. */
+const struct dynamic_symbols *process_exports(const struct process *process,
+					      const struct module *module);
 /* An exported symbol, out of the module's memory; 0: there is none. */
 upatch_addr_t process_exported(const struct process *process,
 			       const struct module *module, const char *name);

@@ -104,7 +104,7 @@ void stack_target_start(struct stack_target *target, const char *wait,
 	read_ready_line(target);
 	wait_for_rest(target, wait);
 	if (memory_open(&target->memory, target->child.pid, &err) != 0 ||
-	    modules_read(&target->memory, &target->modules, &err) != 0 ||
+	    modules_read(&target->memory, &target->modules, NULL, &err) != 0 ||
 	    unwind_open(&target->memory, &target->unwinder, &err) != 0)
 		cr_fatal("%s", err.message);
 	set_modules(target, &err);

@@ -32,7 +32,7 @@ static int try_modules(pid_t pid, struct modules *modules,
 
 	if (ret < 0)
 		return ret;
-	ret = modules_read(&memory, modules, err);
+	ret = modules_read(&memory, modules, NULL, err);
 	memory_close(&memory);
 	return ret;
 }
@@ -394,7 +394,7 @@ Test(modules, a_process_that_ended_meanwhile_is_no_target)
 		 "process %d has ended, or executes another program now",
 		 child.pid);
 	child_stop(&child, DEADLINE_MS);
-	ret = modules_read(&memory, &modules, &err);
+	ret = modules_read(&memory, &modules, NULL, &err);
 	cr_assert(eq(int, ret, UPATCH_ERROR_NO_TARGET));
 	cr_assert(eq(str, err.message, text));
 	memory_close(&memory);

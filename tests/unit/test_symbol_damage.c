@@ -243,7 +243,7 @@ Test(symbol_damage, memory_overwritten_at_random_does_no_harm)
 
 	srandom(6);
 	cr_assert(eq(int, memory_open(&memory, getpid(), NULL), 0));
-	cr_assert(eq(int, modules_read(&memory, &modules, NULL), 0));
+	cr_assert(eq(int, modules_read(&memory, &modules, NULL, NULL), 0));
 	vdso = modules_find_name(&modules, "linux-vdso.so.1");
 	cr_assert(vdso != NULL);
 	content.len = vdso->end - vdso->start;

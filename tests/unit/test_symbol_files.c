@@ -223,7 +223,7 @@ static void open_target(struct target *target, pid_t pid)
 	cr_assert(eq(int, ret, 0), "%s", err.message);
 	ret = maps_read(pid, &target->maps, &err);
 	cr_assert(eq(int, ret, 0), "%s", err.message);
-	ret = modules_read(&target->memory, &target->modules, &err);
+	ret = modules_read(&target->memory, &target->modules, NULL, &err);
 	cr_assert(eq(int, ret, 0), "%s", err.message);
 }
 
