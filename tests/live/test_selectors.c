@@ -103,12 +103,14 @@ static void expect_work(struct victim herd[], size_t count, int result)
 
 /* --- What upatchctl says ---------------------------------------------- */
 
+#define EXIT_ANY (-1)
+
 static json_t *run_json(int exit_status, const char *const args[])
 {
 	struct run run = upatchctl_run(args);
 	json_t *json = json_loads(run.out, 0, NULL);
 
-	if (run.exit_status != exit_status)
+	if (exit_status != EXIT_ANY && run.exit_status != exit_status)
 		cr_fatal("exit %d, expected %d: %s%s", run.exit_status,
 			 exit_status, run.out, run.err);
 	run_free(&run);
@@ -149,9 +151,11 @@ static bool has_patch(const json_t *status, const char *patch)
 static void expect_selected(const char *wanted, const struct victim *inside,
 			    const struct victim *outside)
 {
-	json_t *array = RUN_JSON(EXIT_DONE, "status", "--json", wanted);
+	/* Others on the machine may not be there for us to look at. */
+	json_t *array = RUN_JSON(EXIT_ANY, "status", "--json", wanted);
+	json_t *found = find_pid(array, inside->pid);
 
-	cr_assert(find_pid(array, inside->pid) != NULL, "%s", wanted);
+	cr_assert(json_object_get(found, "exe") != NULL, "%s", wanted);
 	if (outside)
 		cr_assert(find_pid(array, outside->pid) == NULL, "%s", wanted);
 	json_decref(array);
