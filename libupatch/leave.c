@@ -18,6 +18,7 @@ struct leaving {
 	struct operation *operation;
 	const struct view_patch *patch;
 	bool is_clear;
+	struct range_list stacks; /* the threads' own */
 	char reason[RT_DETAIL_SIZE];
 };
 
@@ -104,10 +105,10 @@ static int add_known(const struct view_patch *patch, struct range_list *known,
 /*
  * A coroutine that is suspended in the patch is on no thread's stack, but in
  * memory.  A dead word there keeps a patch that could have gone; the threads'
- * own stacks, where dead words abound, have been walked instead.
+ * own stacks, where dead words abound, have been walked instead.  It takes its
+ * time: no thread may be traced, or its signals would wait for us.
  */
-static int look_at_memory(struct leaving *leaving, struct range_list *stacks,
-			  struct upatch_error *err)
+static int look_at_memory(struct leaving *leaving, struct upatch_error *err)
 {
 	struct operation *operation = leaving->operation;
 	struct process *process = operation->process;
@@ -115,13 +116,13 @@ static int look_at_memory(struct leaving *leaving, struct range_list *stacks,
 	const struct rt_range *agent_stack = &operation->view.state.agent_stack;
 	struct reference_query query = {
 		.code = { text->start, text->end },
-		.skipped = *stacks,
+		.skipped = leaving->stacks,
 	};
 	enum reference_result result = REFERENCES_UNKNOWN;
 	struct addr_range own;
 	int ret = process_refresh_maps(process, err);
 
-	*stacks = (struct range_list){ 0 };
+	leaving->stacks = (struct range_list){ 0 };
 	own = find_own_mappings(&process->maps, text->start);
 	if (!ret)
 		ret = range_list_add(&query.skipped, own.start, own.end, err);
@@ -150,14 +151,13 @@ static int look_at_threads(struct tracer *tracer, void *user,
 {
 	struct leaving *leaving = user;
 	struct operation *operation = leaving->operation;
-	struct range_list stacks = { 0 };
 	struct sought sought;
 	struct mover mover = {
 		.process = operation->process,
 		.tracer = tracer,
 		.sought = &sought,
 		.thread_offset = operation->view.state.thread_offset,
-		.own_stacks = &stacks,
+		.own_stacks = &leaving->stacks,
 	};
 	int ret;
 
@@ -173,7 +173,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 
 		if (i > 0)
 			tracer_serve(tracer, tracer_now_ns() + PAUSE_NS);
-		stacks.count = 0;
+		leaving->stacks.count = 0;
 		ret = mover_look(&mover, false, false, &blocking, err);
 		if (ret)
 			break;
@@ -182,9 +182,6 @@ static int look_at_threads(struct tracer *tracer, void *user,
 			note_blocking(leaving, &blocking);
 		blocking_free(&blocking);
 	}
-	if (!ret && leaving->is_clear)
-		ret = look_at_memory(leaving, &stacks, err);
-	range_list_free(&stacks);
 	sought_free(&sought);
 	return ret;
 }
@@ -221,6 +218,9 @@ static int unload(struct operation *operation, const struct view_patch *patch,
 		ret = traced_run(operation->process->pid,
 				 operation->process->under_seccomp,
 				 look_at_threads, &leaving, err);
+		if (!ret && leaving.is_clear)
+			ret = look_at_memory(&leaving, err);
+		range_list_free(&leaving.stacks);
 	}
 	if (ret)
 		return ret;

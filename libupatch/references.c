@@ -9,8 +9,8 @@
 
 #define BLOCK_LEN (1UL << 20)
 #define PAGE_LEN  4096UL
-/* Takes half a second; more than that is nothing to wait for. */
-#define MEMORY_MAX (2UL << 30)
+/* Takes some seconds; more than that is nothing to wait for. */
+#define MEMORY_MAX (12UL << 30)
 
 struct search {
 	const struct process *process;
