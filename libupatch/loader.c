@@ -153,9 +153,15 @@ int loader_find(const struct memory *memory, struct loader *ret_loader,
 	struct loader loader = { 0 };
 	int ret = 0;
 
+	errno = 0;
 	if (!module_image_read(memory, start.phdr, start.phdr_count,
 			       &loader.exe))
-		return loader_report_gone(memory, err);
+		return errno == ENOMEM
+			       ? error_set(
+					 err, UPATCH_ERROR_NO_MEMORY, errno,
+					 "cannot read the executable of process %d",
+					 memory->pid)
+			       : loader_report_gone(memory, err);
 	errno = 0;
 	if (!describe(memory, &loader.exe, start.base, &module) && errno)
 		ret = error_set(err, error_code_of_errno(errno), errno,

@@ -2,6 +2,8 @@
 /* Reads the symbols of an ELF file, and of what was split off it. */
 #include "symbol_file.h"
 
+#include <errno.h>
+
 #include "debug_file.h"
 #include "minidebug.h"
 
@@ -51,17 +53,20 @@ static bool add_section(const struct elf_file *file, Elf_Scn *section,
 			Elf_Scn *version_section, struct symbol_index *index)
 {
 	struct symbol_source_table table = { 0 };
-	const Elf_Data *symbols = section_bytes(section);
-	const Elf_Data *versions = section_bytes(version_section);
-	const Elf_Data *strings;
+	const Elf_Data *symbols, *versions, *strings;
 	GElf_Shdr header;
 
+	errno = 0;
+	symbols = section_bytes(section);
+	versions = section_bytes(version_section);
+	if (errno == ENOMEM)
+		return false;
 	if (!symbols || !gelf_getshdr(section, &header) ||
 	    header.sh_entsize != sizeof(Elf64_Sym))
 		return true;
 	strings = section_bytes(elf_getscn(file->elf, header.sh_link));
 	if (!strings || strings->d_size == 0)
-		return true;
+		return errno != ENOMEM;
 	table.symbols = symbols->d_buf;
 	table.count = symbols->d_size / sizeof(Elf64_Sym);
 	table.strings = strings->d_buf;

@@ -71,6 +71,9 @@ int tasks_list(pid_t pid, pid_t **ret_tids, size_t *ret_count,
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
+	if (!dir && errno != ENOENT && errno != ESRCH)
+		return error_set(err, error_code_of_errno(errno), errno,
+				 "cannot list the threads of process %d", pid);
 	if (!dir)
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 				 "process %d ended", pid);

@@ -2,6 +2,7 @@
 /* A copy of the runtime's state, taken from outside. */
 #include "view.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,13 @@ int view_find_state(const struct memory *memory, const struct modules *modules,
 	upatch_addr_t addr = 0;
 
 	if (runtime) {
+		errno = 0;
 		addr = find_symbol(memory, runtime, RT_STATE_SYMBOL);
+		if (!addr && errno)
+			return error_set(
+				err, error_code_of_errno(errno), errno,
+				"cannot read the symbols of the runtime in process %d",
+				memory->pid);
 		if (!addr)
 			return error_set(err, UPATCH_ERROR_CONFLICT, 0,
 					 "'%s' in process %d has no symbol %s",
