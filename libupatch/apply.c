@@ -126,7 +126,7 @@ static int enable(struct application *application, struct upatch_error *err)
 				  operation->deadline_ns + 10000000000UL,
 				  &reply, "enable the patch", err);
 
-	if (ret == UPATCH_ERROR_TIMED_OUT) {
+	if (ret == UPATCH_ERROR_TIMED_OUT && operation->channel.fd >= 0) {
 		error_append(
 			err,
 			"a pre_patch callback has not returned; when it does, the patch is cancelled");

@@ -9,7 +9,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tasks.h"
 #include "tracer.h"
+
+/* How often it is looked whether the process is stopped. */
+#define STOPPED_LOOK_NS 100000000UL
 
 /* The program may have closed ours, and have got its number for its own. */
 static bool is_of_agent(int fd, pid_t pid)
@@ -120,15 +124,33 @@ static int no_answer(struct channel *channel, int saved_errno, const char *what,
 			 channel->pid);
 }
 
+static bool is_stopped_too_long(const struct channel *channel)
+{
+	return tracer_now_ns() >= channel->stopped_deadline_ns &&
+	       tasks_is_stopped(channel->pid);
+}
+
+static int give_up_stopped(struct channel *channel, const char *what,
+			   struct upatch_error *err)
+{
+	channel_close(channel);
+	return error_set(
+		err, UPATCH_ERROR_TIMED_OUT, 0,
+		"cannot %s: process %d was stopped meanwhile (SIGCONT lets it go on, then status tells what became of it)",
+		what, channel->pid);
+}
+
 static int poll_time_ms(const struct channel *channel, uint64_t deadline_ns)
 {
-	uint64_t now = tracer_now_ns();
+	uint64_t now = tracer_now_ns(), left_ns;
 
 	if (now >= deadline_ns)
 		return 0;
 	if (channel->meanwhile)
 		return 1;
-	return (int)((deadline_ns - now) / 1000000) + 1;
+	left_ns = deadline_ns - now;
+	return left_ns < STOPPED_LOOK_NS ? (int)(left_ns / 1000000) + 1
+					 : (int)(STOPPED_LOOK_NS / 1000000);
 }
 
 static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
@@ -152,6 +174,8 @@ static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
 			return 0;
 		if (count > 0)
 			return no_answer(channel, 0, what, err);
+		if (is_stopped_too_long(channel))
+			return give_up_stopped(channel, what, err);
 		if (tracer_now_ns() < deadline_ns)
 			continue;
 		channel->unanswered++;

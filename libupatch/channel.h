@@ -18,6 +18,12 @@ struct channel {
 	/* requests whose time was over; their replies may come yet */
 	unsigned int unanswered;
 	/*
+	 * A process that is stopped (SIGSTOP) is waited for until then; then
+	 * the channel is closed, so that the agent, which is stopped as well,
+	 * clears up as soon as it goes on.
+	 */
+	uint64_t stopped_deadline_ns;
+	/*
 	 * Called again and again while a reply is waited for; NULL: nothing.
 	 * The agent may have to wait for a thread that we trace, and that
 	 * thread for us.

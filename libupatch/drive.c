@@ -424,7 +424,7 @@ int drive_transition(struct operation *operation, const struct drive *drive,
 		operation_progress(operation, UPATCH_STEP_FINISH);
 		ret = operation_tell(operation, RT_FINISH, 0,
 				     "finish the transition", &local);
-		if (ret == UPATCH_ERROR_TIMED_OUT)
+		if (ret == UPATCH_ERROR_TIMED_OUT && operation->channel.fd >= 0)
 			error_append(
 				&local,
 				"a callback has not returned; the transition itself is complete");

@@ -254,7 +254,9 @@ static int try_thread(struct search *search, pid_t tid,
 		return 0;
 	if (ret)
 		return ret;
-	search->refusal = "it is stopped by a signal";
+	search->refusal = thread->run == THREAD_JOB_STOPPED
+				  ? "it is stopped (SIGCONT lets it go on)"
+				  : "it does something else";
 	if (thread->run == THREAD_STOPPED &&
 	    thread->event == THREAD_EVENT_INTERRUPT) {
 		if (may_be_borrowed(search, thread)) {

@@ -55,6 +55,7 @@ int operation_open(struct operation *operation, struct upatch_target *target,
 				 "no target is given");
 	operation->deadline_ns =
 		operation->begin_ns + operation->options.timeout_ms * 1000000UL;
+	operation->channel.stopped_deadline_ns = operation->deadline_ns;
 	operation_progress(operation, UPATCH_STEP_CHECK);
 	ret = process_check_ready(operation->process, err);
 	if (!ret)

@@ -169,6 +169,7 @@ static int enter(struct remote_call *call, upatch_addr_t function,
 	if (ret)
 		return thread_failed(call, ret, "set the registers of", err);
 	call->on_frame = true;
+	call->thread->is_borrowed = true;
 	if (ptrace(PTRACE_SETSIGMASK, call->thread->tid, (void *)sizeof(mask),
 		   &mask))
 		return thread_failed(call, -errno, "block the signals of", err);
@@ -265,6 +266,7 @@ int remote_call_close(struct remote_call *call, uint64_t deadline_ns,
 
 	if (call->on_frame && call->thread->run == THREAD_STOPPED)
 		ret = leave_frame(call, deadline_ns, err);
+	call->thread->is_borrowed = false;
 	return ret;
 }
 

@@ -172,6 +172,20 @@ char tasks_state(pid_t pid, pid_t tid)
 	return fields ? fields[0] : 0;
 }
 
+bool tasks_is_stopped(pid_t pid)
+{
+	bool is_stopped = false;
+	size_t count;
+	pid_t *tids;
+
+	if (tasks_list(pid, &tids, &count, NULL))
+		return false;
+	for (size_t i = 0; i < count && !is_stopped; i++)
+		is_stopped = tasks_state(pid, tids[i]) == 'T';
+	free(tids);
+	return is_stopped;
+}
+
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
 {
 	if (read_task_file(pid, tid, "comm", ret_comm, size) <= 0)

@@ -48,6 +48,8 @@ pid_t tasks_tracer(pid_t pid, pid_t tid, char *ret_name, size_t size);
 bool tasks_is_ending(pid_t tid);
 /* State letter of proc(5), or 0. */
 char tasks_state(pid_t pid, pid_t tid);
+/* Stopped by a signal; threads that are traced do not show it. */
+bool tasks_is_stopped(pid_t pid);
 /* Its name; "?" if it is gone. */
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size);
 /* The number that the thread has in the innermost pid namespace it is in. */

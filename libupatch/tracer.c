@@ -462,10 +462,11 @@ static void resume_with(struct thread *thread, int request)
 {
 	repair_interrupted_call(thread);
 	set_deferred_time_out(thread);
-	if (thread->run == THREAD_JOB_STOPPED) {
+	if (thread->run == THREAD_JOB_STOPPED && !thread->is_borrowed) {
 		/* Stays stopped until SIGCONT, as its job control wants. */
 		ptrace(PTRACE_LISTEN, thread->tid, NULL, NULL);
-	} else if (thread->run == THREAD_STOPPED) {
+	} else if (thread->run == THREAD_STOPPED ||
+		   thread->run == THREAD_JOB_STOPPED) {
 		let_run(thread->tid, request);
 	} else {
 		return;

@@ -42,7 +42,9 @@ struct thread {
 	enum thread_run run;
 	enum thread_event event; /* of the last stop */
 	bool is_new;		 /* born while its creator was traced */
-	bool wanted;		 /* an interrupt was sent and not yet seen */
+	/* It makes a remote call, which ends even if the process is stopped. */
+	bool is_borrowed;
+	bool wanted; /* an interrupt was sent and not yet seen */
 	/* among those that are wanted, in the order of their interrupts */
 	struct thread *wanted_before, *wanted_after;
 	bool to_syscall; /* it was last resumed to stop at system calls */
