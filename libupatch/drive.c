@@ -350,7 +350,7 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 	driver->ends_reversed = operation->view.state.transition.reversed;
 	tracer->deadlines.thread_offset = operation->view.state.thread_offset;
 	if (!ret)
-		ret = tracer_seize_all(tracer, operation->agent_tid, err);
+		ret = tracer_seize_all(tracer, operation->agent_tid, true, err);
 	if (!ret)
 		ret = begin(driver, err);
 	if (ret)

@@ -11,6 +11,7 @@
 #include "dynamic.h"
 #include "examine.h"
 #include "host_rule.h"
+#include "protocol.h"
 #include "seccomp.h"
 #include "tasks.h"
 
@@ -384,6 +385,13 @@ int host_find(struct process *process, struct tracer *tracer,
 		if (process_is_gone(process)) {
 			ret = process_explain(process, UPATCH_ERROR_NO_TARGET,
 					      err);
+			break;
+		}
+		if (tasks_find_comm(process->pid, RT_AGENT_COMM)) {
+			ret = error_set(
+				err, UPATCH_ERROR_BUSY, 0,
+				"another operation is at work in process %d",
+				process->pid);
 			break;
 		}
 		if (tracer_now_ns() >= deadline_ns) {

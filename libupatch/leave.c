@@ -162,7 +162,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 	int ret;
 
 	tracer->deadlines.thread_offset = mover.thread_offset;
-	ret = tracer_seize_all(tracer, operation->agent_tid, err);
+	ret = tracer_seize_all(tracer, operation->agent_tid, true, err);
 	if (!ret)
 		ret = sought_for_unload(&operation->view, leaving->patch,
 					&sought, err);
@@ -252,7 +252,7 @@ static int remove_jumps(struct tracer *tracer, void *user,
 	int ret;
 
 	tracer->deadlines.thread_offset = operation->view.state.thread_offset;
-	ret = tracer_seize_all(tracer, operation->agent_tid, err);
+	ret = tracer_seize_all(tracer, operation->agent_tid, true, err);
 	if (!ret)
 		ret = cross_barrier(operation, tracer, BARRIER_REMOVE,
 				    operation->deadline_ns, &ns, err);

@@ -196,7 +196,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 	int ret;
 
 	tracer->deadlines.thread_offset = state->thread_offset;
-	ret = tracer_seize_all(tracer, agent, err);
+	ret = tracer_seize_all(tracer, agent, false, err);
 	if (!ret)
 		ret = sought_for_transition(looking->process, &status->view,
 					    &sought, err);

@@ -28,6 +28,8 @@
 /* For the processors' clocks, see sched_clock_ask. */
 #define PATIENCE_MIN_NS 20000000UL
 #define PATIENCE_MAX_NS 200000000UL
+#define OTHERS_NS	2000000000UL
+#define OTHERS_LOOK_NS	1000000UL
 
 uint64_t tracer_now_ns(void)
 {
@@ -211,23 +213,33 @@ static int seize_new(struct tracer *tracer, const pid_t *tids, size_t count,
 	return 0;
 }
 
-int tracer_seize_all(struct tracer *tracer, pid_t except,
+/*
+ * Another operator who came at the same time traces a thread of his choice
+ * until he learns that we are at work (host.c): he is waited for.
+ */
+int tracer_seize_all(struct tracer *tracer, pid_t except, bool is_only,
 		     struct upatch_error *err)
 {
+	const uint64_t deadline_ns = tracer_now_ns() + OTHERS_NS;
 	size_t added;
+	int ret;
 
 	do {
 		pid_t *tids;
 		size_t count;
-		int ret = tasks_list(tracer->pid, &tids, &count, err);
 
+		added = 0;
+		ret = tasks_list(tracer->pid, &tids, &count, err);
 		if (ret)
 			return ret;
 		ret = seize_new(tracer, tids, count, except, &added, err);
 		free(tids);
-		if (ret)
+		if (ret == UPATCH_ERROR_BUSY && is_only &&
+		    tracer_now_ns() < deadline_ns)
+			tracer_serve(tracer, tracer_now_ns() + OTHERS_LOOK_NS);
+		else if (ret)
 			return ret;
-	} while (added);
+	} while (ret || added);
 	return 0;
 }
 

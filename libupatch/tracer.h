@@ -114,9 +114,12 @@ size_t tracer_count(const struct tracer *tracer);
 UPATCH_MUST_CHECK int tracer_seize(struct tracer *tracer, pid_t tid,
 				   struct thread **ret_thread,
 				   struct upatch_error *err);
-/* All threads but `except` (0: none), until no new one appears. */
+/*
+ * All threads but `except` (0: none), until no new one appears.  `is_only`:
+ * the agent is ours, so whoever else traces is about to leave.
+ */
 UPATCH_MUST_CHECK int tracer_seize_all(struct tracer *tracer, pid_t except,
-				       struct upatch_error *err);
+				       bool is_only, struct upatch_error *err);
 
 /*
  * Before threads are interrupted: looks how much time their calls have left.
