@@ -5,12 +5,18 @@
  */
 #include "deadline.h"
 #include "paths.h"
+#include "procfs.h"
 #include "snapshot.h"
 #include "upatchctl.h"
 #include "victim.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -116,5 +122,151 @@ ParameterizedTest(struct row *row, signals, all_arrive)
 			      SNAPSHOT_PROCESS | SNAPSHOT_FDS, "reverted");
 	victim_check_undisturbed(&victim);
 	snapshot_free(&before);
+	victim_stop(&victim);
+}
+
+/* --- Job control ----------------------------------------------------------- */
+
+#define MOMENT_MAX_US 25000
+
+static bool is_all_stopped(void *arg)
+{
+	const struct victim *victim = arg;
+
+	return procfs_is_in_state(victim->pid, victim->pid, "T");
+}
+
+static void *stop_and_go(void *arg)
+{
+	const struct victim *victim = arg;
+	unsigned int seed = 1;
+
+	for (;;) {
+		kill(victim->pid, SIGSTOP);
+		usleep((unsigned int)rand_r(&seed) % 5000);
+		kill(victim->pid, SIGCONT);
+		usleep((unsigned int)rand_r(&seed) % 20000);
+	}
+	return NULL;
+}
+
+/* Refused only where it was stopped at the very beginning. */
+static void run_until_done(const char *command, const char *target,
+			   const char *operand)
+{
+	int64_t end_ms = deadline_now_ms() + DEADLINE_MS;
+
+	for (;;) {
+		struct run run = UPATCHCTL(command, target, operand);
+		bool is_stopped = strstr(run.err, "is stopped") != NULL;
+
+		if (run.exit_status == EXIT_DONE) {
+			run_free(&run);
+			return;
+		}
+		if (run.exit_status != EXIT_REFUSED || !is_stopped ||
+		    deadline_now_ms() > end_ms)
+			cr_fatal("%s: exit status %d, %s", command,
+				 run.exit_status, run.err);
+		run_free(&run);
+	}
+}
+
+Test(signals, stopped_and_continued_again_and_again)
+{
+	const struct row row = { .kind = "main_read" };
+	struct victim victim;
+	pthread_t second;
+
+	require_ptrace();
+	VICTIM_START(&victim, "signals", row.kind);
+	cr_assert(pthread_create(&second, NULL, stop_and_go, &victim) == 0);
+	for (unsigned int i = 1; i <= cycle_count(10); i++) {
+		run_until_done("apply", victim.target, path_of_patch("work"));
+		expect_all(&victim, &row, 3, i);
+		run_until_done("revert", victim.target, "work");
+		expect_all(&victim, &row, 2, i);
+	}
+	pthread_cancel(second);
+	pthread_join(second, NULL);
+	kill(victim.pid, SIGCONT);
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
+/* Whatever was begun is undone, or goes on and is brought to its end. */
+static void clear_away(struct victim *victim)
+{
+	int64_t end_ms = deadline_now_ms() + DEADLINE_MS;
+
+	for (;;) {
+		struct run wait = UPATCHCTL("wait", victim->target);
+		struct run run = UPATCHCTL("revert", victim->target, "work");
+		int status = run.exit_status;
+
+		if (status != EXIT_DONE && status != EXIT_NOT_FOUND &&
+		    (status != EXIT_BUSY || deadline_now_ms() > end_ms))
+			cr_fatal("revert: exit status %d, %s%s", status,
+				 wait.err, run.err);
+		run_free(&wait);
+		run_free(&run);
+		if (status != EXIT_BUSY)
+			return;
+	}
+}
+
+/* Returns the exit status. */
+static int stop_amid_apply(struct victim *victim, unsigned int moment_us)
+{
+	const char *const argv[] = { path_of_upatchctl(),
+				     "apply",
+				     "--timeout",
+				     "0.3",
+				     victim->target,
+				     path_of_patch("work"),
+				     NULL };
+	struct child child;
+	char text[1024] = "";
+	int status = 0;
+
+	child_start(&child, argv, CHILD_CATCH_STDERR);
+	usleep(moment_us);
+	kill(victim->pid, SIGSTOP);
+	(void)!read(child.stderr_fd, text, sizeof(text) - 1);
+	if (!child_wait(&child, 5000, &status) || !WIFEXITED(status))
+		cr_fatal("stopped after %u us: it does not end", moment_us);
+	status = WEXITSTATUS(status);
+	if (status != EXIT_DONE && status != EXIT_REFUSED &&
+	    status != EXIT_TIMED_OUT)
+		cr_fatal("stopped after %u us: exit status %d, %s", moment_us,
+			 status, text);
+	if (status != EXIT_DONE && strstr(text, "SIGCONT") == NULL)
+		cr_fatal("stopped after %u us: %s", moment_us, text);
+	return status;
+}
+
+Test(signals, stopped_at_random_moments)
+{
+	const struct row row = { .kind = "main_read" };
+	unsigned int seed = (unsigned int)getpid(),
+		     ends[EXIT_TIMED_OUT + 1] = { 0 };
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "signals", row.kind);
+	for (unsigned int i = 1; i <= cycle_count(12); i++) {
+		unsigned int moment =
+			(unsigned int)rand_r(&seed) % MOMENT_MAX_US;
+
+		ends[stop_amid_apply(&victim, moment)]++;
+		if (!wait_until(is_all_stopped, &victim, DEADLINE_MS))
+			cr_fatal("it was stopped after %u us and runs", moment);
+		kill(victim.pid, SIGCONT);
+		clear_away(&victim);
+		expect_all(&victim, &row, 2, i);
+	}
+	cr_log_info("done %u, refused %u, timed out %u", ends[EXIT_DONE],
+		    ends[EXIT_REFUSED], ends[EXIT_TIMED_OUT]);
+	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
 }
