@@ -38,6 +38,7 @@ int channel_open(struct channel *channel, pid_t pid, int target_fd,
 	channel->fd = -1;
 	channel->is_lost = false;
 	channel->unanswered = 0;
+	channel->was_stopped = false;
 	channel->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (channel->pidfd < 0)
 		return error_set(err, error_code_of_errno(errno), errno,
@@ -130,14 +131,22 @@ static bool is_stopped_too_long(const struct channel *channel)
 	       tasks_is_stopped(channel->pid);
 }
 
-static int give_up_stopped(struct channel *channel, const char *what,
-			   struct upatch_error *err)
+static int was_stopped(const struct channel *channel, const char *what,
+		       struct upatch_error *err)
 {
-	channel_close(channel);
 	return error_set(
 		err, UPATCH_ERROR_TIMED_OUT, 0,
 		"cannot %s: process %d was stopped meanwhile (SIGCONT lets it go on, then status tells what became of it)",
 		what, channel->pid);
+}
+
+static int give_up_stopped(struct channel *channel, const char *what,
+			   struct upatch_error *err)
+{
+	channel_close(channel);
+	channel->unanswered++;
+	channel->was_stopped = true;
+	return was_stopped(channel, what, err);
 }
 
 static int poll_time_ms(const struct channel *channel, uint64_t deadline_ns)
@@ -191,6 +200,8 @@ int channel_send(struct channel *channel, const struct rt_request *request,
 {
 	int ret;
 
+	if (channel->fd < 0 && channel->was_stopped)
+		return was_stopped(channel, what, err);
 	if (channel->fd < 0)
 		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
 				 "cannot %s: the agent in process %d is gone",

@@ -23,6 +23,7 @@ struct channel {
 	 * clears up as soon as it goes on.
 	 */
 	uint64_t stopped_deadline_ns;
+	bool was_stopped;
 	/*
 	 * Called again and again while a reply is waited for; NULL: nothing.
 	 * The agent may have to wait for a thread that we trace, and that

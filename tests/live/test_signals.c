@@ -254,7 +254,7 @@ Test(signals, stopped_at_random_moments)
 
 	require_ptrace();
 	VICTIM_START(&victim, "signals", row.kind);
-	for (unsigned int i = 1; i <= cycle_count(12); i++) {
+	for (unsigned int i = 1; i <= cycle_count(20); i++) {
 		unsigned int moment =
 			(unsigned int)rand_r(&seed) % MOMENT_MAX_US;
 
