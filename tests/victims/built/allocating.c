@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads that allocate and free all the time, whatever allocator is
- * preloaded.  One that is borrowed inside the allocator hangs for good.
+ * preloaded, the main thread among them: nobody waits in a call where it could
+ * be borrowed.  One that is borrowed inside the allocator can hang for good.
  */
 #include "../victim.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#define THREADS	   4
-#define BLOCKS	   256
-#define LEN_MAX	   9000
+#define THREADS 4
+#define BLOCKS	256
+/* Beyond what allocators keep for each thread: their locks are taken. */
+#define LEN_MAX	   300000
 #define ROUND_STEP 100
 
 static volatile int step = 1;
@@ -61,6 +65,24 @@ static void wait_for_rounds(void)
 		sched_yield();
 }
 
+static bool has_command(void)
+{
+	struct pollfd ready = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&ready, 1, 0) == 1;
+}
+
+/* The next command; false at the end. */
+static bool allocate_until_command(char *command, size_t size)
+{
+	static char *blocks[BLOCKS];
+	unsigned int seed = THREADS;
+
+	while (!has_command())
+		exchange(blocks, &seed);
+	return victim_next_command(command, size);
+}
+
 int main(void)
 {
 	pthread_t threads[THREADS];
@@ -72,7 +94,7 @@ int main(void)
 			victim_die("pthread_create");
 	}
 	victim_say("ready");
-	while (victim_next_command(command, sizeof(command))) {
+	while (allocate_until_command(command, sizeof(command))) {
 		wait_for_rounds();
 		victim_say("work=%d", work(1));
 	}
