@@ -2,9 +2,11 @@
 /* upatch_apply: from a patch file to a running patch. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "conclude.h"
 #include "drive.h"
+#include "flux.h"
 #include "install.h"
 #include "leave.h"
 #include "loader_filters.h"
@@ -12,7 +14,11 @@
 #include "patch_file.h"
 #include "plan.h"
 #include "state_check.h"
+#include "tracer.h"
 #include "trust.h"
+
+/* While libraries come and go. */
+#define RETRY_PAUSE_NS 3000000L
 
 struct application {
 	struct operation operation;
@@ -215,29 +221,65 @@ static int apply(struct application *application, struct upatch_error *err)
 	return ret ? ret : touch_target(application, err);
 }
 
+/*
+ * *ret_retry: it failed for a reason that may be gone the next time.  *err is
+ * that of the time before; twice the same, read from memory that was whole, is
+ * none that passes.
+ */
+static int attempt(struct application *application,
+		   struct upatch_target *target,
+		   const struct upatch_options *options, uint64_t begin_ns,
+		   bool *ret_retry, struct upatch_error *err)
+{
+	struct operation *operation = &application->operation;
+	const struct upatch_error before = *err;
+	int ret = operation_open(operation, target, options, err);
+
+	operation->deadline_ns -= operation->begin_ns - begin_ns;
+	operation->begin_ns = begin_ns;
+	snprintf(operation->result.patch, sizeof(operation->result.patch), "%s",
+		 patch_file_model(application->file)->name);
+	if (!ret)
+		ret = apply(application, err);
+	if (ret)
+		ret = conclude(operation, AIM_APPLIED, err->code, err);
+	*ret_retry = flux_explains(operation, ret, err) &&
+		     (ret != UPATCH_ERROR_MISMATCH || operation->is_begun ||
+		      strcmp(before.message, err->message) != 0);
+	if (*ret_retry && operation_is_over(operation)) {
+		ret = flux_report(operation, err);
+		*ret_retry = false;
+	}
+	operation_close(operation);
+	plan_free(&application->plan);
+	return ret;
+}
+
 int upatch_apply(struct upatch_target *target,
 		 const struct upatch_patch_file *file,
 		 const struct upatch_options *options,
 		 struct upatch_result *ret_result, struct upatch_error *err)
 {
+	const struct timespec pause = { .tv_nsec = RETRY_PAUSE_NS };
 	struct application application = { .file = file };
+	const uint64_t begin_ns = tracer_now_ns();
 	struct upatch_error local = { 0 };
+	bool retry;
 	int ret;
 
 	if (!file)
 		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				 "no patch file is given");
-	ret = operation_open(&application.operation, target, options, &local);
-	snprintf(application.operation.result.patch,
-		 sizeof(application.operation.result.patch), "%s",
-		 patch_file_model(file)->name);
-	if (!ret)
-		ret = apply(&application, &local);
-	if (ret)
-		ret = conclude(&application.operation, AIM_APPLIED, local.code,
-			       &local);
-	operation_close(&application.operation);
-	plan_free(&application.plan);
+	for (;;) {
+		ret = attempt(&application, target, options, begin_ns, &retry,
+			      &local);
+		if (!retry)
+			break;
+		operation_trace(&application.operation,
+				"libraries come and go: %s", local.message);
+		nanosleep(&pause, NULL);
+		application = (struct application){ .file = file };
+	}
 	if (ret && err)
 		*err = local;
 	if (!ret && ret_result)

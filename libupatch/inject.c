@@ -436,6 +436,11 @@ static int greet_agent(struct entry *entry, struct upatch_error *err)
 		return error_set(err, UPATCH_ERROR_BUSY, 0,
 				 "another operation is at work in process %d",
 				 entry->process->pid);
+	if (entry->target_fd == -EBADF)
+		return error_set(
+			err, UPATCH_ERROR_SYSTEM, 0,
+			"process %d has closed the descriptors of the agent",
+			entry->process->pid);
 	if (entry->target_fd < 0)
 		return error_set(err, UPATCH_ERROR_SYSTEM, -entry->target_fd,
 				 "process %d cannot start the agent",

@@ -146,6 +146,14 @@ void operation_close(struct operation *operation)
 	operation->children = NULL;
 }
 
+bool operation_is_over(const struct operation *operation)
+{
+	const struct upatch_options *options = &operation->options;
+
+	return tracer_now_ns() >= operation->deadline_ns ||
+	       (options->interrupted && options->interrupted(options->user));
+}
+
 void operation_progress(const struct operation *operation,
 			enum upatch_step step)
 {

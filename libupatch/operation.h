@@ -72,6 +72,8 @@ UPATCH_MUST_CHECK int operation_tell(struct operation *operation,
 				     enum rt_request_type type, rt_addr_t patch,
 				     const char *what,
 				     struct upatch_error *err);
+/* The time is over, or the caller asks to stop. */
+bool operation_is_over(const struct operation *operation);
 void operation_progress(const struct operation *operation,
 			enum upatch_step step);
 __attribute__((format(printf, 2, 3))) void

@@ -19,8 +19,6 @@ PATCHES = ("stress_2", "stress_3", "stress_library", "stress_replace",
            "stress_replace_all")
 REPLACING = {"stress_replace", "stress_replace_all"}
 DONE, BUSY, TIMED_OUT = 0, 6, 7
-# The library went while upatchctl read it: nothing there, or not what it was.
-VANISHED, CHANGED = 3, 5
 SHORT = ["--timeout", "0.05"]
 
 
@@ -192,8 +190,7 @@ class Driver:
         if name in states:
             self.operate(["revert"] + options + [name], DONE, TIMED_OUT)
         else:
-            self.operate(["apply"] + options + [name], DONE, TIMED_OUT, BUSY,
-                         VANISHED, CHANGED)
+            self.operate(["apply"] + options + [name], DONE, TIMED_OUT, BUSY)
 
     def json_of(self, command):
         done = self.run([command, "--json", str(self.victim.process.pid)])
