@@ -49,7 +49,7 @@ static struct row rows[] = {
 static int row_limit_ms(void)
 {
 	const char *text = getenv("UPATCH_SIGNAL_SECONDS");
-	double seconds = text != NULL ? strtod(text, NULL) : 8;
+	double seconds = text != NULL ? strtod(text, NULL) : 5;
 
 	return (int)(seconds * 1000 / (sizeof(rows) / sizeof(rows[0])));
 }
@@ -122,6 +122,41 @@ ParameterizedTest(struct row *row, signals, all_arrive)
 			      SNAPSHOT_PROCESS | SNAPSHOT_FDS, "reverted");
 	victim_check_undisturbed(&victim);
 	snapshot_free(&before);
+	victim_stop(&victim);
+}
+
+/* --- A killed operator ------------------------------------------------------ */
+
+static void clear_away(struct victim *victim);
+
+/* At system call stops, which is where a signal would be in his hands. */
+Test(signals, operator_is_killed)
+{
+	const struct row row = { .kind = "spin" };
+	unsigned int seed = (unsigned int)getpid();
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "signals", row.kind);
+	for (unsigned int i = 1; i <= cycle_count(12); i++) {
+		char place[16];
+		const char *const argv[] = { path_of_kill_at(),
+					     place,
+					     path_of_upatchctl(),
+					     "apply",
+					     victim.target,
+					     path_of_patch("work"),
+					     NULL };
+		struct child child;
+
+		snprintf(place, sizeof(place), "%d",
+			 800 + rand_r(&seed) % 4000);
+		child_start(&child, argv, CHILD_QUIET);
+		cr_assert(child_wait(&child, DEADLINE_MS, NULL));
+		clear_away(&victim);
+		expect_all(&victim, &row, 2, i);
+	}
+	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
 }
 
