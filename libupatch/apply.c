@@ -74,7 +74,7 @@ static int load(struct application *application, struct upatch_error *err)
 		.type = RT_LOAD,
 		.load.seq = (uint32_t)operation->view.state.log_next,
 	};
-	struct rt_reply reply;
+	struct rt_reply reply = { 0 };
 	int ret;
 
 	operation_progress(operation, UPATCH_STEP_LOAD);

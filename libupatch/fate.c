@@ -7,11 +7,13 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "loader.h"
+#include "tasks.h"
 
 /*
  * ptrace(2) knows of a fatal signal before the process has ended, and of an
@@ -93,21 +95,36 @@ static int report(const struct fate *fate, struct upatch_error *err)
 			 fate->pid);
 }
 
+/* A thread is; the others follow, or it is execve that ends them. */
+static bool is_ending(pid_t pid)
+{
+	bool found = false;
+	size_t count;
+	pid_t *tids;
+
+	if (tasks_list(pid, &tids, &count, NULL))
+		return true;
+	for (size_t i = 0; i < count && !found; i++)
+		found = tasks_is_ending(tids[i]);
+	free(tids);
+	return found;
+}
+
 int fate_explain(const struct fate *fate, const struct memory *memory, int ret,
 		 struct upatch_error *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	int tries = 1;
+	bool is_hinted = ret == UPATCH_ERROR_NO_TARGET ||
+			 (err && err->saved_errno == ESRCH);
 
 	if (!ret)
 		return 0;
-	if (ret == UPATCH_ERROR_NO_TARGET || (err && err->saved_errno == ESRCH))
-		tries = PATIENCE_TRIES;
-	for (;;) {
+	for (int i = 0; i < PATIENCE_TRIES; i++) {
 		if (fate_is_gone(fate, memory))
 			return report(fate, err);
-		if (!--tries)
-			return ret;
+		if (!is_hinted && !is_ending(fate->pid))
+			break;
 		nanosleep(&pause, NULL);
 	}
+	return ret;
 }
