@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Measures what a patch costs a process; one table, all of one run.
 
-usage: bench.py [-n RUNS] [-c CYCLES] BUILD
+usage: bench.py BUILD [-n RUNS] [-c CYCLES] [-t SECONDS] [SECTION...]
 """
 import argparse
 import json
@@ -14,7 +14,12 @@ import subprocess
 import sys
 import time
 
+import convergence
+import plots
+import servers
+import surroundings
 from processes import Tools, Victim, timed
+from table import cell, header, line, medians, ratios
 
 THREADS = [1, 8, 64, 256, 1000]
 FUNCTIONS = ["one", "many10", "many100", "many1000"]
@@ -124,36 +129,6 @@ def note_memory(samples, column, before, after):
 
 # --- The table --------------------------------------------------------------
 
-WIDTH = 34
-
-
-def cell(value, digits=2):
-    return f"{'-' if value is None else format(value, f'.{digits}f'):>10}"
-
-
-def line(title, cells, aim=""):
-    print(f"{title:<{WIDTH}}{''.join(cells)}  {aim}".rstrip())
-
-
-def header(title, columns):
-    print()
-    line(title, [f"{column:>10}" for column in columns], "aim")
-
-
-def medians(samples, title, name, columns, aim="", digits=2):
-    line(title, [cell(samples.median(name, column), digits)
-                 for column in columns], aim)
-
-
-def ratio_line(samples, title, above, below, aim):
-    cells = []
-    for column in THREADS:
-        top = samples.median(above, column)
-        bottom = samples.median(below, column)
-        cells.append(cell(top / bottom if top and bottom else None, 1))
-    line(title, cells, aim)
-
-
 def print_threads(samples):
     header("threads", THREADS)
     for title, name, aim in (
@@ -176,10 +151,11 @@ def print_threads(samples):
             ("host borrowed, first apply, ms", "first apply host ms", "1"),
             ("host borrowed, apply", "apply host ms", "1")):
         medians(samples, title, name, THREADS, aim)
-    ratio_line(samples, "pause, apply / bare stop", "apply pause ms",
-               "bare stop pause ms", "1.5")
-    ratio_line(samples, "barrier, apply / bare stop", "apply barrier ms",
-               "bare stop barrier ms", "1.5")
+    for step in ("apply", "revert"):
+        ratios(samples, f"pause, {step} / bare stop", f"{step} pause ms",
+               "bare stop pause ms", THREADS, "1.5")
+    ratios(samples, "barrier, apply / bare stop", "apply barrier ms",
+           "bare stop barrier ms", THREADS, "1.5")
 
 
 def print_functions(samples):
@@ -256,7 +232,7 @@ def progress(text):
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def measure(samples, tools, runs, cycles):
+def measure_base(samples, tools, runs):
     for run in range(runs):
         for threads in THREADS:
             progress(f"run {run + 1} of {runs}, {threads} threads")
@@ -267,34 +243,76 @@ def measure(samples, tools, runs, cycles):
             measure_functions(samples, tools, name)
         if run < 3:
             measure_calls(samples, tools)
-    progress(f"{cycles} times apply and revert")
-    measure_memory(samples, tools, cycles)
-    progress("")
 
 
-def main():
+SECTIONS = ("base", "surroundings", "convergence", "memory", "servers")
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("-n", "--runs", type=int, default=10)
     parser.add_argument("-c", "--cycles", type=int, default=1000)
+    parser.add_argument("-t", "--seconds", type=int, default=30,
+                        help="under load, for each server")
     parser.add_argument("build", type=pathlib.Path)
-    args = parser.parse_args()
+    parser.add_argument("sections", nargs="*", metavar="SECTION",
+                        help=" ".join(SECTIONS) + " (all)")
+    return parser.parse_intermixed_args()
 
+
+def measure(samples, tools, args, sections):
+    """Everything but the servers, whose results are returned."""
+    under_load = {}
+    if "base" in sections:
+        measure_base(samples, tools, args.runs)
+    for run in range(args.runs):
+        if "surroundings" in sections:
+            surroundings.measure(samples, tools, progress)
+        if "convergence" in sections:
+            convergence.measure(samples, tools, progress)
+    if "memory" in sections:
+        progress(f"{args.cycles} times apply and revert")
+        measure_memory(samples, tools, args.cycles)
+    if "servers" in sections:
+        under_load = servers.measure(tools, args.seconds, progress)
+    progress("")
+    return under_load
+
+
+def print_sections(samples, under_load, args, sections):
+    if "base" in sections:
+        print_threads(samples)
+        print_functions(samples)
+        print_calls(samples)
+    if "surroundings" in sections:
+        surroundings.print_all(samples)
+    if "convergence" in sections:
+        convergence.print_all(samples)
+    if "memory" in sections:
+        print_memory(samples, args.cycles)
+    if "servers" in sections:
+        servers.print_results(under_load)
+
+
+def main():
+    args = parse_arguments()
+    sections = args.sections or SECTIONS
     tools = Tools(args.build.resolve())
     machine = describe_machine(tools)
     samples = Samples()
-    measure(samples, tools, args.runs, args.cycles)
+    under_load = measure(samples, tools, args, sections)
     for key, value in machine.items():
         print(f"{key}: {value}")
     print(f"medians of {args.runs} runs (gdb and calls: "
           f"{min(args.runs, 3)}); aims are no limits")
-    print_threads(samples)
-    print_functions(samples)
-    print_calls(samples)
-    print_memory(samples, args.cycles)
+    print_sections(samples, under_load, args, sections)
     with open(tools.build / "bench.json", "w", encoding="utf-8") as file:
         json.dump({"machine": machine, "runs": args.runs,
-                   "cycles": args.cycles, "samples": samples.values}, file,
-                  indent=1)
+                   "cycles": args.cycles, "samples": samples.values,
+                   "servers": under_load}, file, indent=1)
+    for path in plots.draw(tools.build / "plots", samples, under_load,
+                           THREADS, FUNCTIONS, surroundings.MEMORY_GIB):
+        print(path)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ import time
 class Victim:
     """bench/victim: threads that call a function and sleep in between."""
 
-    def __init__(self, build, threads):
+    def __init__(self, build, threads, state="sleeping", depth=0):
         self.process = subprocess.Popen(
-            [build / "bench/victim", str(threads)],
+            [build / "bench/victim", str(threads), state, str(depth)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             bufsize=1)
         self.pid = self.process.pid

@@ -3,7 +3,11 @@
  * N threads that call work() and sleep 1-5 ms in between, longer if there are
  * more than 128, and a main thread that waits for commands; the time between
  * two calls of a thread is its gap.
+ * usage: victim THREADS [sleeping|blocked|runnable [DEPTH]]
+ * blocked: they wait in read(2); runnable: they compute in between, and do not
+ * wait at all; DEPTH: below so many frames.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,13 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "each.h"
 
-#define STACK_SIZE   (64 * 1024)
+#define STACK_SIZE   (256 * 1024)
+#define SPIN_NS	     20000UL
 #define CALLS	     10000000UL
 #define CALL_BATCHES 10
 #define CALIBRATE_NS 200000000L
@@ -34,6 +41,7 @@
 struct worker {
 	pthread_t thread;
 	struct timespec nap;
+	int timer; /* fires once in a nap; of those that are blocked */
 	uint64_t last_ns;
 	atomic_ulong calls, sum_ns, longest_ns;
 	/* an average gap that nobody disturbed */
@@ -43,6 +51,9 @@ struct worker {
 
 static struct worker *workers;
 static unsigned int worker_count;
+static void (*wait_a_while)(const struct worker *worker);
+static unsigned int depth;
+static volatile bool stopping; /* never: for the compiler */
 static volatile int step = 1;
 
 static REPLACED int work(int x)
@@ -124,17 +135,55 @@ static void note_gap(struct worker *worker)
 	worker->calls++;
 }
 
-static void *run_worker(void *arg)
+static void sleep_a_while(const struct worker *worker)
 {
-	struct worker *worker = arg;
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &worker->nap, NULL);
+}
+
+static void block_a_while(const struct worker *worker)
+{
+	uint64_t expirations;
+
+	if (read(worker->timer, &expirations, sizeof(expirations)) < 0)
+		die("read");
+}
+
+static void compute_a_while(const struct worker *worker)
+{
+	uint64_t end = now_ns() + SPIN_NS;
+
+	(void)worker;
+	while (now_ns() < end)
+		;
+}
+
+static void work_on(struct worker *worker)
+{
 	int result = 0;
 
 	worker->last_ns = now_ns();
-	for (;;) {
+	while (!stopping) {
 		note_gap(worker);
 		result = work(result);
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &worker->nap, NULL);
+		wait_a_while(worker);
 	}
+}
+
+/* The volatile counter keeps it from becoming a loop. */
+static REPLACED int descend(struct worker *worker, unsigned int frames)
+{
+	volatile int below = 0;
+
+	if (frames > 0)
+		below = descend(worker, frames - 1);
+	else
+		work_on(worker);
+	return below + 1;
+}
+
+static void *run_worker(void *arg)
+{
+	descend(arg, depth);
 	return NULL;
 }
 
@@ -257,9 +306,32 @@ static void report_cost(uint64_t (*time_batch)(void))
 	printf("%.3f\n", (double)best / (double)CALLS);
 }
 
+/* Resident and private: each page is written. */
+static void occupy(unsigned long gib)
+{
+	const size_t len = gib << 30;
+	char *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		die("mmap");
+	for (size_t i = 0; i < len; i += 4096)
+		memory[i] = 1;
+	printf("ok\n");
+}
+
+static void load(const char *path)
+{
+	printf("%s\n", dlopen(path, RTLD_NOW) ? "ok" : dlerror());
+}
+
 static void obey(const char *command)
 {
-	if (!strcmp(command, "calibrate"))
+	if (!strncmp(command, "occupy ", 7))
+		occupy(strtoul(command + 7, NULL, 10));
+	else if (!strncmp(command, "load ", 5))
+		load(command + 5);
+	else if (!strcmp(command, "calibrate"))
 		calibrate();
 	else if (!strcmp(command, "begin"))
 		begin_window();
@@ -277,6 +349,28 @@ static void obey(const char *command)
 		printf("unknown command\n");
 }
 
+static int create_timer(const struct timespec *period)
+{
+	const struct itimerspec spec = { .it_interval = *period,
+					 .it_value = *period };
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+	if (timer < 0 || timerfd_settime(timer, 0, &spec, NULL))
+		die("timerfd");
+	return timer;
+}
+
+static bool choose_state(const char *name)
+{
+	if (!strcmp(name, "sleeping"))
+		wait_a_while = sleep_a_while;
+	else if (!strcmp(name, "blocked"))
+		wait_a_while = block_a_while;
+	else if (!strcmp(name, "runnable"))
+		wait_a_while = compute_a_while;
+	return wait_a_while;
+}
+
 /* The more threads, the rarer they wake: the machine is not to be busy. */
 static void start_workers(void)
 {
@@ -290,6 +384,8 @@ static void start_workers(void)
 		die("calloc");
 	for (unsigned int i = 0; i < worker_count; i++) {
 		workers[i].nap.tv_nsec = (long)(1 + i % 5) * NAP_NS * share;
+		if (wait_a_while == block_a_while)
+			workers[i].timer = create_timer(&workers[i].nap);
 		if (pthread_create(&workers[i].thread, &attr, run_worker,
 				   &workers[i]))
 			die("pthread_create");
@@ -315,10 +411,14 @@ static bool next_command(char *line, size_t size)
 
 int main(int argc, char **argv)
 {
-	char command[32];
+	char command[4096];
 
-	if (argc != 2)
-		die("usage: victim THREADS");
+	if (argc < 2 || !choose_state(argc > 2 ? argv[2] : "sleeping")) {
+		fputs("usage: victim THREADS [sleeping|blocked|runnable [DEPTH]]\n",
+		      stderr);
+		return 2;
+	}
+	depth = argc > 3 ? (unsigned int)strtoul(argv[3], NULL, 10) : 0;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_TIMERSLACK, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
