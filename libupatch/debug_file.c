@@ -5,6 +5,7 @@
  */
 #include "debug_file.h"
 
+#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -118,38 +119,20 @@ static bool find_by_link(const struct wanted *wanted, const char *path,
 	return false;
 }
 
-/* A file name, its NUL, up to three bytes of padding, the checksum. */
-static const char *read_link(const struct elf_file *file, uint32_t *ret_crc)
-{
-	Elf_Scn *section =
-		elf_file_section(file, SHT_PROGBITS, ".gnu_debuglink");
-	const Elf_Data *bytes = section ? elf_getdata(section, NULL) : NULL;
-	size_t len;
-
-	if (!bytes || !bytes->d_buf)
-		return NULL;
-	len = strnlen(bytes->d_buf, bytes->d_size);
-	if (len == bytes->d_size ||
-	    bytes->d_size - len < 1 + sizeof(*ret_crc) ||
-	    ((len + 4) & ~3UL) + sizeof(*ret_crc) > bytes->d_size)
-		return NULL;
-	memcpy(ret_crc, (const char *)bytes->d_buf + ((len + 4) & ~3UL),
-	       sizeof(*ret_crc));
-	return bytes->d_buf;
-}
-
 bool debug_file_find(const struct elf_file *file, int root_fd, const char *path,
 		     struct elf_file *ret_debug)
 {
 	struct wanted wanted = { .root_fd = root_fd };
 	const char *link;
+	GElf_Word crc;
 
 	if (!elf_file_build_id(file, wanted.build_id))
 		wanted.build_id[0] = '\0';
 	if (find_by_build_id(&wanted, ret_debug))
 		return true;
-	link = read_link(file, &wanted.crc);
+	link = dwelf_elf_gnu_debuglink(file->elf, &crc);
 	if (!link)
 		return false;
+	wanted.crc = crc;
 	return find_by_link(&wanted, path, link, ret_debug);
 }

@@ -2,6 +2,7 @@
 /* An ELF file of this machine, opened for reading. */
 #include "elf_file.h"
 
+#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -92,66 +93,19 @@ void elf_file_close(struct elf_file *file)
 	file->fd = -1;
 }
 
-/* Of the first note that has one. */
-static bool find_in_notes(Elf_Data *notes,
-			  char ret_build_id[ELF_FILE_BUILD_ID_SIZE])
-{
-	size_t at = 0, next, name_at, id_at;
-	GElf_Nhdr note;
-
-	while (notes &&
-	       (next = gelf_getnote(notes, at, &note, &name_at, &id_at)) > 0) {
-		const uint8_t *bytes = notes->d_buf;
-
-		at = next;
-		if (note.n_type != NT_GNU_BUILD_ID ||
-		    note.n_namesz != sizeof(ELF_NOTE_GNU) ||
-		    memcmp(bytes + name_at, ELF_NOTE_GNU, note.n_namesz) ||
-		    note.n_descsz == 0 ||
-		    note.n_descsz > (ELF_FILE_BUILD_ID_SIZE - 1) / 2)
-			continue;
-		for (size_t i = 0; i < note.n_descsz; i++)
-			snprintf(ret_build_id + 2 * i, 3, "%02x",
-				 bytes[id_at + i]);
-		return true;
-	}
-	return false;
-}
-
-static bool find_in_segments(const struct elf_file *file,
-			     char ret_build_id[ELF_FILE_BUILD_ID_SIZE])
-{
-	GElf_Phdr header;
-
-	for (size_t i = 0; elf_file_header(file, i, &header); i++) {
-		Elf_Type type = header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
-
-		if (header.p_type == PT_NOTE &&
-		    find_in_notes(elf_getdata_rawchunk(file->elf,
-						       (int64_t)header.p_offset,
-						       header.p_filesz, type),
-				  ret_build_id))
-			return true;
-	}
-	return false;
-}
-
-/* Segments of a file that only has debuginfo need not be where they say. */
 bool elf_file_build_id(const struct elf_file *file,
 		       char ret_build_id[ELF_FILE_BUILD_ID_SIZE])
 {
-	Elf_Scn *section = elf_nextscn(file->elf, NULL);
-	GElf_Shdr header;
+	const uint8_t *id;
+	const void *bits;
+	ssize_t len = dwelf_elf_gnu_build_id(file->elf, &bits);
 
-	if (!section)
-		return find_in_segments(file, ret_build_id);
-	for (; section; section = elf_nextscn(file->elf, section)) {
-		if (gelf_getshdr(section, &header) &&
-		    header.sh_type == SHT_NOTE &&
-		    find_in_notes(elf_getdata(section, NULL), ret_build_id))
-			return true;
-	}
-	return false;
+	if (len <= 0 || len > (ELF_FILE_BUILD_ID_SIZE - 1) / 2)
+		return false;
+	id = bits;
+	for (ssize_t i = 0; i < len; i++)
+		snprintf(ret_build_id + 2 * i, 3, "%02x", id[i]);
+	return true;
 }
 
 Elf_Scn *elf_file_section(const struct elf_file *file, uint32_t type,

@@ -107,13 +107,6 @@ static bool add_best_table(const struct elf_file *file, int root_fd,
 	return done;
 }
 
-bool symbol_file_add_symtab(const struct elf_file *file,
-			    struct symbol_index *index)
-{
-	return add_section(file, elf_file_section(file, SHT_SYMTAB, NULL), NULL,
-			   index);
-}
-
 bool symbol_file_read(const struct elf_file *file, int root_fd,
 		      const char *path, struct symbol_index *index,
 		      enum symbol_origin *ret_origin)

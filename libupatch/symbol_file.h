@@ -14,8 +14,5 @@
 bool symbol_file_read(const struct elf_file *file, int root_fd,
 		      const char *path, struct symbol_index *index,
 		      enum symbol_origin *ret_origin);
-/* The symbols of .symtab alone, if there is one.  False: out of memory. */
-bool symbol_file_add_symtab(const struct elf_file *file,
-			    struct symbol_index *index);
 
 #endif
