@@ -15,6 +15,7 @@ import sys
 import time
 
 import convergence
+import fleet
 import plots
 import servers
 import surroundings
@@ -245,7 +246,8 @@ def measure_base(samples, tools, runs):
             measure_calls(samples, tools)
 
 
-SECTIONS = ("base", "surroundings", "convergence", "memory", "servers")
+SECTIONS = ("base", "surroundings", "convergence", "memory", "fleet",
+            "servers")
 
 
 def parse_arguments():
@@ -273,6 +275,8 @@ def measure(samples, tools, args, sections):
     if "memory" in sections:
         progress(f"{args.cycles} times apply and revert")
         measure_memory(samples, tools, args.cycles)
+    if "fleet" in sections:
+        fleet.measure(samples, tools, progress)
     if "servers" in sections:
         under_load = servers.measure(tools, args.seconds, progress)
     progress("")
@@ -290,6 +294,8 @@ def print_sections(samples, under_load, args, sections):
         convergence.print_all(samples)
     if "memory" in sections:
         print_memory(samples, args.cycles)
+    if "fleet" in sections:
+        fleet.print_all(samples)
     if "servers" in sections:
         servers.print_results(under_load)
 

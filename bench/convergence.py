@@ -32,7 +32,8 @@ class Waiter:
 
     def read(self):
         for text in self.process.stdout:
-            self.returns_ns.append(int(text))
+            if text != "ready\n":
+                self.returns_ns.append(int(text))
 
 
 def operate(tools, *words):

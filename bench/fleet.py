@@ -1,51 +1,17 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Wall time: of one operation, of a check, of many processes.
-
-fleet.py BUILD [COUNT...]: the aim stands beside each figure; so does what the
-same machine takes for the start of /bin/true, as it may be busy otherwise.
-COUNT: how many processes (1000 4000).
-"""
+"""Wall time of a check of many symbols, and of one command for many processes."""
 import json
-import os
 import pathlib
-import statistics
 import subprocess
-import sys
 import tempfile
-import time
 
-from processes import Tools, Victim, timed
+import table
+from processes import timed
 
 SYMBOLS = 200_000
-ROUNDS = 15
-PER_PROCESS_MS = {1000: 6.0, 4000: 7.5}
-
-
-def row(what, value, unit, aim):
-    verdict = "" if value <= aim else "  above"
-    print(f"{what:<52} {value:9.2f} {unit:<3} aim {aim:7.1f}{verdict}",
-          flush=True)
-
-
-def operations(tools):
-    """One process with eight threads; `true` between the operations."""
-    walls = {"true": [], "first": [], "again": [], "host": []}
-    for _ in range(ROUNDS):
-        with Victim(tools.build, 8) as victim:
-            walls["true"].append(timed("/bin/true")[1])
-            first = tools.apply(victim)
-            tools.revert(victim)
-            again = tools.apply(victim)
-        walls["first"].append(first["wall_ms"])
-        walls["host"].append(first["host_us"] / 1e3)
-        walls["again"].append(again["wall_ms"])
-    median = {name: statistics.median(ms) for name, ms in walls.items()}
-    print(f"{'the start of /bin/true, median':<52} {median['true']:9.2f} ms")
-    row("apply, 8 threads, the first time, median", median["first"], "ms", 8)
-    row("  its borrowed thread is away", median["host"], "ms", 1)
-    row("apply, 8 threads, again, median", median["again"], "ms", 5)
-    return median
+COUNTS = [1000, 4000]
+STEPS = ["first apply", "revert", "apply"]
+CHECK_ROUNDS = 5
 
 
 def write_program(folder):
@@ -70,57 +36,55 @@ def write_program(folder):
     return program
 
 
-def checks(tools):
-    patch = tools.build / "tests/patches/work.so"
+def measure_checks(samples, tools):
     with tempfile.TemporaryDirectory() as folder:
         program = write_program(pathlib.Path(folder))
         stripped = program.with_name("stripped")
         subprocess.run(["strip", "-o", stripped, program], check=True)
-        for path in program, stripped:
-            walls = [timed(tools.upatchctl, "check", patch, path)[1]
-                     for _ in range(ROUNDS)]
-            row(f"check, {SYMBOLS} symbols, {path.name}, median",
-                statistics.median(walls), "ms", 300)
+        for path, column in ((program, "symbols"), (stripped, "stripped")):
+            for _ in range(CHECK_ROUNDS):
+                _, wall_ms = timed(tools.upatchctl, "check",
+                                   tools.patch("one"), path)
+                samples.add("check ms", column, wall_ms)
 
 
-def fleet(tools, count):
-    victim = tools.build / "tests/victims/idle"
-    patch = tools.build / "tests/patches/work.so"
-    selector = f"exe:{os.path.realpath(victim)}"
-    reader, writer = os.pipe()
-    victims = [subprocess.Popen([victim], stdin=reader, stdout=subprocess.PIPE)
-               for _ in range(count)]
+def measure_processes(samples, tools, count):
+    program = (tools.build / "bench/waiter").resolve()
+    selector = f"exe:{program}"
+    processes = [subprocess.Popen([program, "0", "1"], stdout=subprocess.PIPE)
+                 for _ in range(count)]
     try:
-        for process in victims:
+        for process in processes:
             process.stdout.readline()
-        for name, words in (("first", ["apply", selector, patch]),
-                            ("revert", ["revert", selector, "work"]),
-                            ("again", ["apply", selector, patch])):
+        for step, words in zip(STEPS, (
+                ("apply", selector, tools.patch("one")),
+                ("revert", selector, "one"),
+                ("apply", selector, tools.patch("one")))):
             output, wall_ms = timed(tools.upatchctl, *words, "--json")
-            assert all(done["ok"] for done in json.loads(output))
-            row(f"{count} processes, {name}", wall_ms / 1e3, "s",
-                count * PER_PROCESS_MS.get(count, 6.0) / 1e3)
+            if not all(done["ok"] for done in json.loads(output)):
+                raise RuntimeError(f"{words[0]} {selector}: {output}")
+            samples.add(f"{count} processes s", step, wall_ms / 1000)
     finally:
-        os.close(writer)
-        os.close(reader)
-        for process in victims:
-            process.stdout.close()
+        for process in processes:
             process.kill()
-        for process in victims:
+        for process in processes:
+            process.stdout.close()
             process.wait()
 
 
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    tools = Tools(pathlib.Path(sys.argv[1]).resolve())
-    begin = time.monotonic()
-    operations(tools)
-    checks(tools)
-    for count in [int(word) for word in sys.argv[2:]] or [1000, 4000]:
-        fleet(tools, count)
-    print(f"{time.monotonic() - begin:.0f} s in all")
+def measure(samples, tools, progress):
+    progress(f"check of {SYMBOLS} symbols")
+    measure_checks(samples, tools)
+    for count in COUNTS:
+        progress(f"{count} processes")
+        measure_processes(samples, tools, count)
 
 
-if __name__ == "__main__":
-    main()
+def print_all(samples):
+    columns = ["symbols", "stripped"]
+    table.header(f"check, {SYMBOLS} symbols", columns)
+    table.medians(samples, "command, ms", "check ms", columns, "300", 0)
+    table.header("one command for many", STEPS)
+    for count, aim in zip(COUNTS, ("6", "30")):
+        table.medians(samples, f"{count} processes, s", f"{count} processes s",
+                      STEPS, aim)
