@@ -24,6 +24,7 @@
 #define WANTED_IN_ROW 16
 
 #define RESUME_TRIES 3
+#define SEIZE_TRIES  4
 
 /* For the processors' clocks, see sched_clock_ask. */
 #define PATIENCE_MIN_NS 20000000UL
@@ -128,18 +129,31 @@ static struct thread *add_thread(struct tracer *tracer, pid_t tid)
 	return thread;
 }
 
-static int seize_failed(struct tracer *tracer, pid_t tid, int saved_errno,
-			struct upatch_error *err)
+/*
+ * Between the refusal and the look at who is to blame, another tracer may
+ * have left: then the thread is to be had, and it is not that we may not.
+ */
+static int try_to_seize(const struct tracer *tracer, pid_t tid,
+			unsigned long options, struct upatch_error *err)
 {
-	char tracer_name[64];
-	pid_t other = tasks_tracer(tracer->pid, tid, tracer_name,
-				   sizeof(tracer_name));
+	int saved_errno = 0;
+	char name[64];
 
-	if (other > 0)
-		return error_set(
-			err, UPATCH_ERROR_BUSY, 0,
-			"thread %d of process %d is traced by process %d (%s)",
-			tid, tracer->pid, other, tracer_name);
+	for (int i = 0; i < SEIZE_TRIES; i++) {
+		pid_t other;
+
+		if (!ptrace(PTRACE_SEIZE, tid, NULL, (void *)options))
+			return 0;
+		saved_errno = errno;
+		other = tasks_tracer(tracer->pid, tid, name, sizeof(name));
+		if (other > 0)
+			return error_set(
+				err, UPATCH_ERROR_BUSY, 0,
+				"thread %d of process %d is traced by process %d (%s)",
+				tid, tracer->pid, other, name);
+		if (saved_errno != EPERM)
+			break;
+	}
 	return error_set(err, error_code_of_errno(saved_errno), saved_errno,
 			 "cannot seize thread %d of process %d", tid,
 			 tracer->pid);
@@ -150,6 +164,7 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 {
 	unsigned long options = TRACE_OPTIONS;
 	struct thread *thread;
+	int ret;
 
 	/* Memory first: a thread that is seized must be in the list. */
 	thread = add_thread(tracer, tid);
@@ -164,11 +179,10 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 	call_deadline_look(&tracer->deadlines, tid, &thread->deadline);
 	if (tracer->note_children)
 		options |= PTRACE_O_TRACEFORK;
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options)) {
-		int saved_errno = errno;
-
+	ret = try_to_seize(tracer, tid, options, err);
+	if (ret) {
 		thread->run = THREAD_GONE;
-		return seize_failed(tracer, tid, saved_errno, err);
+		return ret;
 	}
 	*ret_thread = thread;
 	return 0;
