@@ -480,6 +480,33 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 	return ret ? ret : close_ret;
 }
 
+/*
+ * Two runtimes would be two states, each patching for itself.  We trace the
+ * main thread (host.c): nobody else can be about to load one.
+ */
+static int check_no_runtime(const struct entry *entry, struct upatch_error *err)
+{
+	struct modules modules = { 0 };
+	struct maps maps = { 0 };
+	bool is_there;
+	int ret;
+
+	if (!entry->image)
+		return 0;
+	ret = modules_read(&entry->process->memory, &modules, &maps, err);
+	if (ret)
+		return ret;
+	is_there = modules_find_name(&modules, RT_SONAME);
+	modules_free(&modules);
+	maps_free(&maps);
+	return is_there
+		       ? error_set(
+				 err, UPATCH_ERROR_BUSY, 0,
+				 "another operation has entered process %d meanwhile; try again",
+				 entry->process->pid)
+		       : 0;
+}
+
 static int enter_target(struct tracer *tracer, void *user,
 			struct upatch_error *err)
 {
@@ -491,6 +518,8 @@ static int enter_target(struct tracer *tracer, void *user,
 	tracer->deadlines.thread_offset = entry->thread_offset;
 	ret = host_find(entry->process, tracer, entry->deadline_ns, &thread,
 			err);
+	if (!ret)
+		ret = check_no_runtime(entry, err);
 	if (ret)
 		return ret;
 	begin = tracer_now_ns();
