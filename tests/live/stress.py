@@ -243,6 +243,9 @@ def main():
         return 1
     finally:
         victim.process.kill()
+    if "UPATCH_TRIED" in os.environ:
+        with open(os.environ["UPATCH_TRIED"], "a", encoding="ascii") as file:
+            print(len(driver.steps), "random steps", file=file)
     print(f"{len(driver.steps)} steps: {driver.done}; {driver.counts}")
     return 0
 

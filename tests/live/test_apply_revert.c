@@ -5,6 +5,7 @@
  */
 #include "paths.h"
 #include "snapshot.h"
+#include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
 
@@ -72,6 +73,7 @@ static void run_cycles(struct victim *victim, unsigned int count)
 			snapshot_take(victim->pid, &first);
 		snapshot_expect_equal(victim->pid, &first,
 				      SNAPSHOT_MAPS | SNAPSHOT_CODE, when);
+		tried(1, "cycles");
 	}
 	snapshot_free(&original);
 	snapshot_free(&first);

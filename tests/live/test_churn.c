@@ -4,6 +4,7 @@
  * the time, and processes whose threads come and go.
  */
 #include "paths.h"
+#include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
 
@@ -31,6 +32,7 @@ static void run_churn(const char *kind)
 		answer = victim_ask(&victim, "round");
 		if (victim_number(answer, "new") != 0)
 			cr_fatal("cycle %u, reverted: %s", i, answer);
+		tried(1, "cycles amid malloc and dlopen");
 	}
 	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
@@ -68,6 +70,7 @@ Test(churn, short_lived_threads_never_change_back)
 		    victim_number(answer, "other") != 0)
 			cr_fatal("revert %u: %s", i, answer);
 		new_seen += victim_number(answer, "new_new");
+		tried(1, "cycles amid short-lived threads");
 	}
 	cr_assert(new_seen > 0);
 	victim_check_undisturbed(&victim);

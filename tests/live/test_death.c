@@ -9,6 +9,7 @@
 #include "places.h"
 #include "procfs.h"
 #include "snapshot.h"
+#include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
 
@@ -152,6 +153,7 @@ static void run_deaths(const struct death *death)
 		for (; die_once(death, (enum operation)i, &places); count++)
 			places_next(&places);
 	}
+	tried(count, "ends of the target");
 	cr_log_info("%s: %u times", death->action, count);
 }
 
@@ -245,6 +247,7 @@ static void run_closing(const char *action)
 		for (; close_once(action, (enum operation)i, &places); count++)
 			places_next(&places);
 	}
+	tried(count, "times closing all descriptors");
 	cr_log_info("%s: %u times", action, count);
 }
 

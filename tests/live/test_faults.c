@@ -8,6 +8,7 @@
 #include "paths.h"
 #include "procfs.h"
 #include "snapshot.h"
+#include "tried.h"
 #include "victim.h"
 
 #include <stdio.h>
@@ -386,6 +387,7 @@ static void run_test(const struct operation *const operations[],
 	faults_open();
 	run_kind(operations, kind);
 	faults_close();
+	tried(counts.tried, "faults");
 	cr_log_info("%u tried: %u done, %u undone, %u with exit status 8",
 		    counts.tried, counts.done, counts.undone, counts.damaged);
 }

@@ -7,6 +7,7 @@
  */
 #include "deadline.h"
 #include "paths.h"
+#include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
 
@@ -271,6 +272,7 @@ static void operate(struct subject *subject)
 	run_free(&run);
 	subject->is_applied = !subject->is_applied;
 	subject->count++;
+	tried(subject->row_count, "calls interrupted");
 }
 
 /* At random moments, first who has had the fewest. */

@@ -9,6 +9,7 @@
 #include "places.h"
 #include "procfs.h"
 #include "snapshot.h"
+#include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
 
@@ -362,6 +363,7 @@ static void run_operation(const struct operation *operation)
 		expect_original(operation->patch, operation->name);
 		operation->stop(operation->name);
 	}
+	tried(turn - 1, "kills of upatchctl");
 	cr_log_info("%s: killed %u times, every %u of %u places",
 		    operation->name, turn - 1, places.every, places.at);
 }

@@ -7,6 +7,7 @@
 #include "paths.h"
 #include "procfs.h"
 #include "snapshot.h"
+#include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
 
@@ -88,6 +89,7 @@ static void expect_storm(const struct row *row, const struct count *first,
 	long signals = last->signals - first->signals;
 	long deliveries = last->deliveries - first->deliveries;
 
+	tried((unsigned long)signals, "signals");
 	cr_log_info("%s: %u cycles, %ld signals, %ld deliveries in %ld ms",
 		    row->kind, cycles, signals, deliveries, passed_ms);
 	if (signals * 1000 < row->per_second * passed_ms ||
