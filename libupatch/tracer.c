@@ -203,10 +203,21 @@ static bool may_be_left_out(struct tracer *tracer, pid_t tid)
 	return kind == TASK_GONE || kind == TASK_KERNEL_WORKER;
 }
 
-static int seize_new(struct tracer *tracer, const pid_t *tids, size_t count,
-		     pid_t except, size_t *ret_added, struct upatch_error *err)
+/*
+ * Where a thread goes while it is listed, the list ends with it (next_tid,
+ * fs/proc/base.c), and there may be more.  What is traced stays until it has
+ * been waited for.
+ */
+static bool may_have_cut_list(const struct tracer *tracer, pid_t tid)
 {
-	size_t added = 0;
+	return !tasks_state(tracer->pid, tid);
+}
+
+/* What is new, or may have hidden something new. */
+static int seize_new(struct tracer *tracer, const pid_t *tids, size_t count,
+		     pid_t except, size_t *ret_news, struct upatch_error *err)
+{
+	size_t news = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct thread *thread = tracer_find(tracer, tids[i]);
@@ -217,13 +228,11 @@ static int seize_new(struct tracer *tracer, const pid_t *tids, size_t count,
 		if (thread && thread->run != THREAD_GONE)
 			continue;
 		ret = tracer_seize(tracer, tids[i], &thread, err);
-		if (ret && may_be_left_out(tracer, tids[i]))
-			continue;
-		if (ret)
+		if (ret && !may_be_left_out(tracer, tids[i]))
 			return ret;
-		added++;
+		news += !ret || may_have_cut_list(tracer, tids[i]);
 	}
-	*ret_added = added;
+	*ret_news = news;
 	return 0;
 }
 
@@ -235,25 +244,25 @@ int tracer_seize_all(struct tracer *tracer, pid_t except, bool is_only,
 		     struct upatch_error *err)
 {
 	const uint64_t deadline_ns = tracer_now_ns() + OTHERS_NS;
-	size_t added;
+	size_t news;
 	int ret;
 
 	do {
 		pid_t *tids;
 		size_t count;
 
-		added = 0;
+		news = 0;
 		ret = tasks_list(tracer->pid, &tids, &count, err);
 		if (ret)
 			return ret;
-		ret = seize_new(tracer, tids, count, except, &added, err);
+		ret = seize_new(tracer, tids, count, except, &news, err);
 		free(tids);
 		if (ret == UPATCH_ERROR_BUSY && is_only &&
 		    tracer_now_ns() < deadline_ns)
 			tracer_serve(tracer, tracer_now_ns() + OTHERS_LOOK_NS);
 		else if (ret)
 			return ret;
-	} while (ret || added);
+	} while (ret || news);
 	return 0;
 }
 
