@@ -78,7 +78,9 @@ struct link_map *hooks_find_map(const char *name)
 
 bool hooks_has_map(const struct link_map *wanted)
 {
-	const struct link_map *map = loader.r_debug->r_map;
+	/* A loader that does not tell is taken to have it. */
+	const struct link_map *map =
+		loader.r_debug ? loader.r_debug->r_map : wanted;
 
 	while (map && map != wanted)
 		map = map->l_next;
