@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "fetch.h"
 #include "tasks.h"
 #include "tracer.h"
 
@@ -37,7 +38,7 @@ static bool has_no_controller(const struct process *process)
 	pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (pidfd < 0)
 		return false;
-	end.fd = (int)syscall(SYS_pidfd_getfd, pidfd, agent_fd, 0);
+	end.fd = fetch_descriptor(process->pid, pidfd, agent_fd);
 	is_closed = end.fd >= 0 && poll(&end, 1, 0) == 1 &&
 		    end.revents & (POLLHUP | POLLRDHUP);
 	if (end.fd >= 0)

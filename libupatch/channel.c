@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fetch.h"
 #include "tasks.h"
 #include "tracer.h"
 
@@ -43,8 +44,7 @@ int channel_open(struct channel *channel, pid_t pid, int target_fd,
 	if (channel->pidfd < 0)
 		return error_set(err, error_code_of_errno(errno), errno,
 				 "cannot open process %d", pid);
-	channel->fd =
-		(int)syscall(SYS_pidfd_getfd, channel->pidfd, target_fd, 0);
+	channel->fd = fetch_descriptor(pid, channel->pidfd, target_fd);
 	saved_errno = errno;
 	if (channel->fd >= 0 && is_of_agent(channel->fd, pid))
 		return 0;

@@ -84,8 +84,7 @@ static bool read_at_once(struct code_run *runs, size_t count,
 		there[i] = (struct iovec){ (void *)runs[i].addr, runs[i].len };
 		len += (ssize_t)runs[i].len;
 	}
-	return process_vm_readv(memory->pid, here, count, there, count, 0) ==
-	       len;
+	return memory_readv(memory, here, count, there, count) == len;
 }
 
 void code_runs_read(struct code_runs *runs, const struct memory *memory)

@@ -95,7 +95,10 @@ static int report(const struct fate *fate, struct upatch_error *err)
 			 fate->pid);
 }
 
-/* A thread is; the others follow, or it is execve that ends them. */
+/*
+ * A thread is; the others follow, or it is execve that ends them.  A main
+ * thread that has ended stays for as long as there are others.
+ */
 static bool is_ending(pid_t pid)
 {
 	bool found = false;
@@ -105,7 +108,8 @@ static bool is_ending(pid_t pid)
 	if (tasks_list(pid, &tids, &count, NULL))
 		return true;
 	for (size_t i = 0; i < count && !found; i++)
-		found = tasks_is_ending(tids[i]);
+		found = !tasks_has_ended(tasks_state(pid, tids[i])) &&
+			tasks_is_ending(tids[i]);
 	free(tids);
 	return found;
 }

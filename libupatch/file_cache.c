@@ -11,6 +11,7 @@
 
 #include "module_file.h"
 #include "symbol_view.h"
+#include "tasks.h"
 
 /* More headers than a file has that a linker made. */
 #define HEADERS_MAX 32
@@ -56,13 +57,14 @@ void file_cache_fini(struct file_cache *cache)
 static bool stat_mapped(const struct memory *memory, const struct map *map,
 			struct stat *ret_stat)
 {
+	const pid_t number = tasks_first_living(memory->pid);
 	char path[4200];
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
-		 memory->pid, map->start, map->end);
+		 number, map->start, map->end);
 	if (!stat(path, ret_stat))
 		return true;
-	snprintf(path, sizeof(path), "/proc/%d/root%s", memory->pid, map->path);
+	snprintf(path, sizeof(path), "/proc/%d/root%s", number, map->path);
 	return !stat(path, ret_stat) && ret_stat->st_dev == map->dev &&
 	       ret_stat->st_ino == map->inode;
 }

@@ -24,6 +24,8 @@ struct search {
 	struct tracer *tracer;
 	struct examine_buffer buffer;
 	bool main_has_allocator;
+	/* the main thread, mostly; of one round */
+	pid_t first_tid;
 	/* of the last thread that was refused, for the message */
 	pid_t refused_tid;
 	const char *refusal;
@@ -227,8 +229,8 @@ static bool may_be_borrowed(struct search *search, struct thread *thread)
 }
 
 /*
- * The main thread is seized first and stays seized: of two operations that
- * begin at the same time, only one gets it.
+ * The first thread (tasks_first_living) is seized first and stays seized: of
+ * two operations that begin at the same time, only one gets it.
  */
 static int try_thread(struct search *search, pid_t tid,
 		      struct thread **ret_thread, struct upatch_error *err)
@@ -265,7 +267,7 @@ static int try_thread(struct search *search, pid_t tid,
 			return 0;
 		}
 	}
-	if (tid == tracer->pid)
+	if (tid == search->first_tid)
 		tracer_resume(thread);
 	else
 		tracer_release(tracer, thread);
@@ -284,8 +286,8 @@ static int compare_rank(const void *a, const void *b)
 	return (left->rank > right->rank) - (left->rank < right->rank);
 }
 
-/* Those that wait in a system call, then the others; without the main one. */
-static size_t rank_candidates(const struct process *process, const pid_t *tids,
+/* Those that wait in a system call, then the others; without the first. */
+static size_t rank_candidates(const struct search *search, const pid_t *tids,
 			      size_t count, struct candidate *candidates)
 {
 	size_t ranked = 0;
@@ -293,9 +295,9 @@ static size_t rank_candidates(const struct process *process, const pid_t *tids,
 	for (size_t i = 0; i < count; i++) {
 		bool waits;
 
-		if (tids[i] == process->pid)
+		if (tids[i] == search->first_tid)
 			continue;
-		waits = tasks_syscall(process->pid, tids[i]) >= 0;
+		waits = tasks_syscall(search->process->pid, tids[i]) >= 0;
 		candidates[ranked].tid = tids[i];
 		candidates[ranked++].rank = waits ? 0 : 1;
 	}
@@ -318,8 +320,7 @@ static int try_others(struct search *search, uint64_t deadline_ns,
 		ret = error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				"out of memory");
 	else
-		count = rank_candidates(search->process, tids, count,
-					candidates);
+		count = rank_candidates(search, tids, count, candidates);
 	for (size_t i = 0; !ret && !*ret_thread && i < count; i++) {
 		if (tracer_now_ns() >= deadline_ns)
 			break;
@@ -330,7 +331,7 @@ static int try_others(struct search *search, uint64_t deadline_ns,
 	return ret;
 }
 
-/* The main thread nearly always fits; then no other is even looked at. */
+/* The first thread nearly always fits; then no other is even looked at. */
 static int try_round(struct search *search, uint64_t deadline_ns,
 		     struct thread **ret_thread, struct upatch_error *err)
 {
@@ -338,7 +339,8 @@ static int try_round(struct search *search, uint64_t deadline_ns,
 
 	search->tried_count = 0;
 	search->filtered_count = 0;
-	ret = try_thread(search, search->process->pid, ret_thread, err);
+	search->first_tid = tasks_first_living(search->process->pid);
+	ret = try_thread(search, search->first_tid, ret_thread, err);
 	if (ret || *ret_thread)
 		return ret;
 	ret = try_others(search, deadline_ns, ret_thread, err);

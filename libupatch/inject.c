@@ -230,8 +230,7 @@ static bool is_descriptor_lost(const struct entry *entry,
 
 	if (call->missed_descriptor || strstr(text, "file too short"))
 		return true;
-	snprintf(path, sizeof(path), "/proc/%d/root/proc/self",
-		 entry->process->pid);
+	tasks_path(entry->process->pid, "root/proc/self", path, sizeof(path));
 	return strstr(text, strerror(ENOENT)) && !access(path, F_OK);
 }
 
@@ -511,7 +510,7 @@ static int enter_target(struct tracer *tracer, void *user,
 			struct upatch_error *err)
 {
 	struct entry *entry = user;
-	struct thread *leader, *thread;
+	struct thread *first, *thread;
 	uint64_t begin;
 	int ret;
 
@@ -533,14 +532,14 @@ static int enter_target(struct tracer *tracer, void *user,
 		(void)!tracer_registers(thread, &regs);
 		tracer_release(tracer, thread);
 	}
-	leader = tracer_find(tracer, tracer->pid);
-	if (leader && leader != thread && leader->run == THREAD_RUNS &&
-	    !tracer_stop(tracer, leader, tracer_now_ns() + CLOSE_TIMEOUT_NS,
+	first = tracer_find(tracer, tasks_first_living(tracer->pid));
+	if (first && first != thread && first->run == THREAD_RUNS &&
+	    !tracer_stop(tracer, first, tracer_now_ns() + CLOSE_TIMEOUT_NS,
 			 NULL)) {
 		struct arch_regs regs;
 
-		(void)!tracer_registers(leader, &regs);
-		tracer_release(tracer, leader);
+		(void)!tracer_registers(first, &regs);
+		tracer_release(tracer, first);
 	}
 	return ret;
 }

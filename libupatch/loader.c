@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dynamic.h"
+#include "tasks.h"
 
 int loader_report_gone(const struct memory *memory, struct upatch_error *err)
 {
@@ -23,11 +24,8 @@ int loader_report_gone(const struct memory *memory, struct upatch_error *err)
 static size_t read_auxv(pid_t pid, Elf64_auxv_t *auxv, size_t max)
 {
 	ssize_t len = -1;
-	char path[64];
-	int fd;
+	int fd = tasks_open(pid, "auxv", O_RDONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	do {

@@ -11,8 +11,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "tasks.h"
+
 #define HEAP_NAME      "[heap]"
 #define DELETED_SUFFIX " (deleted)"
+#define READ_TRIES     16
 
 /* Takes a hexadecimal number and the character behind it off *text. */
 static bool take_hex(const char **text, char terminator, uint64_t *ret_value)
@@ -230,27 +233,43 @@ static ssize_t read_all(int fd, char **ret_text)
 	return -1;
 }
 
-static int read_proc_file(pid_t pid, const char *name, char **ret_text,
-			  size_t *ret_len, struct upatch_error *err)
+static ssize_t try_proc_file(pid_t pid, const char *name, char **ret_text)
 {
-	char path[64];
+	int fd = tasks_open(pid, name, O_RDONLY | O_CLOEXEC);
 	ssize_t len = -1;
 	int saved_errno;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		len = read_all(fd, ret_text);
 	saved_errno = errno;
 	if (fd >= 0)
 		close(fd);
+	errno = saved_errno;
+	return len;
+}
+
+static int read_proc_file(pid_t pid, const char *name, char **ret_text,
+			  size_t *ret_len, struct upatch_error *err)
+{
+	ssize_t len = try_proc_file(pid, name, ret_text);
+	int saved_errno = errno;
+
+	/* Again, if the thread that was asked has ended, and others have not. */
+	for (int i = 0; len <= 0 && i < READ_TRIES; i++) {
+		if (tasks_first_living(pid) == pid)
+			break;
+		if (len == 0)
+			free(*ret_text);
+		len = try_proc_file(pid, name, ret_text);
+		saved_errno = errno;
+	}
 	if (len < 0 && (saved_errno == ENOENT || saved_errno == ESRCH))
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 				 "no process %d", pid);
 	if (len < 0)
 		return error_set(err, error_code_of_errno(saved_errno),
-				 saved_errno, "cannot read %s", path);
+				 saved_errno, "cannot read /proc/%d/%s", pid,
+				 name);
 	*ret_len = (size_t)len;
 	return 0;
 }

@@ -9,15 +9,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "tasks.h"
+
 #define SHORT_STRING 128
 
 int memory_open(struct memory *memory, pid_t pid, struct upatch_error *err)
 {
-	char path[32];
-	int fd;
+	int fd = tasks_open(pid, "mem", O_RDWR | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 				 "no process %d", pid);
@@ -70,6 +69,24 @@ int memory_read(const struct memory *memory, upatch_addr_t addr, void *buf,
 		len, addr, memory->pid, count);
 }
 
+/* ESRCH: the thread with that number has ended, perhaps alone. */
+ssize_t memory_readv(const struct memory *memory, const struct iovec *here,
+		     size_t here_count, const struct iovec *there,
+		     size_t there_count)
+{
+	pid_t number = memory->pid, before;
+	ssize_t len;
+
+	do {
+		before = number;
+		len = process_vm_readv(number, here, here_count, there,
+				       there_count, 0);
+		if (len < 0 && errno == ESRCH)
+			number = tasks_first_living(memory->pid);
+	} while (number != before);
+	return len;
+}
+
 size_t memory_read_words(const struct memory *memory,
 			 const upatch_addr_t *addrs, size_t count,
 			 uint32_t *ret_words)
@@ -86,7 +103,7 @@ size_t memory_read_words(const struct memory *memory,
 			there[now] = (struct iovec){ (void *)addrs[done + now],
 						     sizeof(*ret_words) };
 		here.iov_len = now * sizeof(*ret_words);
-		len = process_vm_readv(memory->pid, &here, 1, there, now, 0);
+		len = memory_readv(memory, &here, 1, there, now);
 		if (len > 0)
 			done += (size_t)len / sizeof(*ret_words);
 		if (len != (ssize_t)here.iov_len)

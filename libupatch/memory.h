@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "addr.h"
 #include "error.h"
@@ -26,6 +27,10 @@ UPATCH_MUST_CHECK int memory_read(const struct memory *memory,
 /* As many bytes as are readable from `addr` on, at most `len`; no error. */
 size_t memory_read_some(const struct memory *memory, upatch_addr_t addr,
 			void *buf, size_t len);
+/* As process_vm_readv(2), also where the main thread has ended. */
+ssize_t memory_readv(const struct memory *memory, const struct iovec *here,
+		     size_t here_count, const struct iovec *there,
+		     size_t there_count);
 /*
  * A word at each of the addresses, in one call where it can be.  Returns how
  * many were read: those before the first that is not readable.

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tasks.h"
+
 /* The target, as far as it concerns one file. */
 struct origin {
 	const struct module *module;
@@ -102,7 +104,7 @@ static bool try_path(const struct origin *origin, int root_fd, const char *path,
 static bool find_file(const struct origin *origin, struct elf_file *ret_file)
 {
 	const struct map *map = origin->map;
-	pid_t pid = origin->memory->pid;
+	pid_t pid = tasks_first_living(origin->memory->pid);
 	char link[96];
 
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
@@ -127,15 +129,14 @@ bool module_file_open(const struct module *module, const struct maps *maps,
 	struct origin origin = { module, memory, module_file_map(module, maps),
 				 -1 };
 	struct module_file file = { 0 };
-	char root[64];
 
 	if (!origin.map)
 		return false;
 	file.path = strdup(origin.map->path);
 	if (!file.path)
 		return false;
-	snprintf(root, sizeof(root), "/proc/%d/root", memory->pid);
-	origin.root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	origin.root_fd = tasks_open(memory->pid, "root",
+				    O_PATH | O_DIRECTORY | O_CLOEXEC);
 	file.root_fd = origin.root_fd;
 	if (find_file(&origin, &file.file)) {
 		*ret_file = file;

@@ -13,6 +13,7 @@
 #include "link_list.h"
 #include "loader.h"
 #include "module_image.h"
+#include "tasks.h"
 
 /* How often, and how far apart, a list in motion is looked at again. */
 #define MAX_TRIES	 100
@@ -23,12 +24,9 @@
 static char *read_exe_link(pid_t pid)
 {
 	char path[PATH_MAX];
-	char proc_path[64];
-	ssize_t len;
+	ssize_t len = tasks_readlink(pid, "exe", path, sizeof(path));
 	size_t suffix = strlen(DELETED_SUFFIX);
 
-	snprintf(proc_path, sizeof(proc_path), "/proc/%d/exe", pid);
-	len = readlink(proc_path, path, sizeof(path) - 1);
 	if (len < 0)
 		len = 0;
 	path[len] = '\0';

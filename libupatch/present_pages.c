@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "tasks.h"
+
 #define PAGE_LEN 4096UL
 /* Where each page is asked for: 256 GiB take half a second. */
 #define ASKED_MAX (256UL << 30)
@@ -49,11 +51,9 @@ static int scan(int fd, upatch_addr_t start, upatch_addr_t end,
 void present_pages_open(struct present_pages *pages, pid_t pid)
 {
 	struct page_region region;
-	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	*pages = (struct present_pages){ 0 };
-	pages->fd = open(path, O_RDONLY | O_CLOEXEC);
+	pages->fd = tasks_open(pid, "pagemap", O_RDONLY | O_CLOEXEC);
 	pages->can_list = pages->fd >= 0 && scan(pages->fd, 0, 0, &region) >= 0;
 }
 

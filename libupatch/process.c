@@ -33,30 +33,11 @@ static int check_alive(pid_t pid, struct upatch_error *err)
 	return 0;
 }
 
-static bool has_other_threads(pid_t pid)
-{
-	size_t count = 0;
-	pid_t *tids = NULL;
-
-	if (tasks_list(pid, &tids, &count, NULL))
-		return false;
-	free(tids);
-	return count > 1;
-}
-
-/* A zombie leader can have living threads; then there is memory. */
 static int read_exe(struct process *process, struct upatch_error *err)
 {
-	char path[32], exe[PATH_MAX];
-	ssize_t len;
+	char exe[PATH_MAX];
+	ssize_t len = tasks_readlink(process->pid, "exe", exe, sizeof(exe));
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
-	len = readlink(path, exe, sizeof(exe) - 1);
-	if (len < 0 && errno == ENOENT && has_other_threads(process->pid))
-		return error_set(
-			err, UPATCH_ERROR_UNSUPPORTED, 0,
-			"the main thread of process %d has ended: the kernel shows no more what the others run",
-			process->pid);
 	if (len < 0 && errno == ENOENT)
 		return error_set(
 			err, UPATCH_ERROR_NO_TARGET, 0,
@@ -65,7 +46,6 @@ static int read_exe(struct process *process, struct upatch_error *err)
 	if (len < 0)
 		return error_set(err, error_code_of_errno(errno), errno,
 				 "cannot look at process %d", process->pid);
-	exe[len] = '\0';
 	process->exe = strdup(exe);
 	if (!process->exe)
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
@@ -77,12 +57,9 @@ static int check_word_size(const struct process *process,
 			   struct upatch_error *err)
 {
 	unsigned char ident[EI_NIDENT] = { 0 };
-	char path[32];
+	int fd = tasks_open(process->pid, "exe", O_RDONLY | O_CLOEXEC);
 	ssize_t len;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return error_set(err, error_code_of_errno(errno), errno,
 				 "cannot open the executable of process %d",
@@ -233,7 +210,8 @@ static int check_task(const struct process *process, pid_t tid,
 	struct task_status status;
 	char name[64];
 
-	if (!tasks_status(process->pid, tid, &status))
+	if (!tasks_status(process->pid, tid, &status) ||
+	    tasks_has_ended(status.state))
 		return 0;
 	if (has_lasting_tracer(process, tid, &status)) {
 		tasks_comm(status.tracer, status.tracer, name, sizeof(name));
@@ -279,6 +257,7 @@ void process_note_seccomp(struct process *process)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (tasks_status(process->pid, tids[i], &status) &&
+		    !tasks_has_ended(status.state) &&
 		    status.seccomp != SECCOMP_NONE)
 			process->under_seccomp = true;
 	}

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "arch/arch_thread.h"
+#include "fetch.h"
 #include "tasks.h"
 #include "tracer.h"
 
@@ -34,11 +36,11 @@ static rlim_t count_descriptors(pid_t pid, rlim_t limit)
 {
 	const struct dirent *entry;
 	rlim_t count = 0;
-	char path[32];
-	DIR *dir;
+	int fd = tasks_open(pid, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
+	if (!dir && fd >= 0)
+		close(fd);
 	if (!dir)
 		return 0;
 	while ((entry = readdir(dir))) {
@@ -100,6 +102,16 @@ static int check_file_size(pid_t pid, size_t runtime_len,
 		pid, runtime_len);
 }
 
+static int check_fetching(pid_t pid, struct upatch_error *err)
+{
+	if (fetch_is_possible(pid))
+		return 0;
+	return error_set(
+		err, UPATCH_ERROR_UNSUPPORTED, 0,
+		"the main thread of process %d has ended, and this kernel hands out no descriptors of the others (Linux 6.9 does)",
+		pid);
+}
+
 /* The loader is given paths in it. */
 static int check_proc(pid_t pid, struct upatch_error *err)
 {
@@ -151,8 +163,10 @@ int room_wait_for_vfork(pid_t pid, uint64_t deadline_ns,
 
 int room_check(pid_t pid, size_t runtime_len, struct upatch_error *err)
 {
-	int ret = check_proc(pid, err);
+	int ret = check_fetching(pid, err);
 
+	if (!ret)
+		ret = check_proc(pid, err);
 	if (!ret)
 		ret = check_file_size(pid, runtime_len, err);
 	if (!ret)

@@ -14,6 +14,7 @@
 #include "elf_file.h"
 #include "maps.h"
 #include "selector.h"
+#include "tasks.h"
 
 /* A kernel thread (include/linux/sched.h). */
 #define PF_KTHREAD 0x00200000UL
@@ -34,13 +35,15 @@ struct search {
 	bool is_out_of_memory;
 };
 
-static bool read_proc_file(pid_t pid, const char *name, char *buf, size_t size)
+/* `number`: of a process, or of any thread. */
+static bool read_proc_file(pid_t number, const char *name, char *buf,
+			   size_t size)
 {
 	char path[64];
 	ssize_t len;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/%s", number, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -52,33 +55,50 @@ static bool read_proc_file(pid_t pid, const char *name, char *buf, size_t size)
 	return true;
 }
 
-/*
- * The stack and the code lie elsewhere after execve(2); zero where we may not
- * look (proc(5), fields 26 and 28).
- */
-static bool read_identity(pid_t pid, struct upatch_process *ret_process)
-{
-	unsigned long flags = 0;
-	uint64_t started = 0, code = 0, stack = 0;
-	const char *fields;
-	char stat[1024];
-	char state = 0;
+/* Fields of proc(5). */
+struct stat_fields {
+	char state;
+	unsigned long flags;
+	uint64_t started, code, stack;
+};
 
-	if (!read_proc_file(pid, "stat", stat, sizeof(stat)))
+static bool read_stat(pid_t number, struct stat_fields *ret_stat)
+{
+	struct stat_fields stat = { 0 };
+	const char *fields;
+	char text[1024];
+
+	if (!read_proc_file(number, "stat", text, sizeof(text)))
 		return false;
-	fields = strrchr(stat, ')');
+	fields = strrchr(text, ')');
 	if (!fields ||
 	    sscanf(fields + 1,
 		   " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
 		   " %*u %*d %*u %" SCNu64 " %*u %" SCNu64,
-		   &state, &flags, &started, &code, &stack) < 3)
+		   &stat.state, &stat.flags, &stat.started, &stat.code,
+		   &stat.stack) < 3)
 		return false;
-	if (state == 'Z' || state == 'X' || (flags & PF_KTHREAD))
+	*ret_stat = stat;
+	return true;
+}
+
+/*
+ * The stack and the code lie elsewhere after execve(2); zero where we may not
+ * look (proc(5), fields 26 and 28).  A main thread that has ended shows none,
+ * but has the time at which the process began.
+ */
+static bool read_identity(pid_t pid, struct upatch_process *ret_process)
+{
+	pid_t living = tasks_first_living(pid);
+	struct stat_fields process, thread;
+
+	if (!read_stat(pid, &process) || !read_stat(living, &thread) ||
+	    tasks_has_ended(thread.state) || (thread.flags & PF_KTHREAD))
 		return false;
 	*ret_process = (struct upatch_process){
 		.pid = pid,
-		.started = started,
-		.image = code ^ (stack << 1),
+		.started = process.started,
+		.image = thread.code ^ (thread.stack << 1),
 	};
 	return true;
 }
@@ -110,16 +130,16 @@ static bool has_soname(const struct elf_file *file, const char *soname)
 static bool open_mapped(pid_t pid, const struct map *map,
 			struct elf_file *ret_file)
 {
+	const pid_t number = tasks_first_living(pid);
 	char path[96];
 	bool is_open;
 	int root_fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
-		 pid, map->start, map->end);
+		 number, map->start, map->end);
 	if (!elf_file_open(ELF_FILE_OWN_ROOT, path, ret_file, NULL))
 		return true;
-	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root_fd = tasks_open(pid, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return false;
 	is_open = !elf_file_open(root_fd, map->path, ret_file, NULL);
@@ -180,15 +200,12 @@ static bool has_exe(const struct search *search, pid_t pid)
 {
 	struct stat ours, theirs;
 	char link[64], exe[PATH_MAX];
-	ssize_t len;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	len = readlink(link, exe, sizeof(exe) - 1);
-	if (len < 0)
+	if (tasks_readlink(pid, "exe", exe, sizeof(exe)) < 0)
 		return false;
-	exe[len] = '\0';
 	if (selector_fits_exe(&search->selector, exe))
 		return true;
+	tasks_path(pid, "exe", link, sizeof(link));
 	return search->selector.real_path &&
 	       !stat(search->selector.real_path, &ours) &&
 	       !stat(link, &theirs) && ours.st_dev == theirs.st_dev &&
@@ -210,7 +227,8 @@ static bool is_meant(struct search *search, pid_t pid)
 	case SELECTOR_CGROUP:
 	case SELECTOR_UNIT:
 	default:
-		return read_proc_file(pid, "cgroup", text, sizeof(text)) &&
+		return read_proc_file(tasks_first_living(pid), "cgroup", text,
+				      sizeof(text)) &&
 		       selector_fits_cgroup(&search->selector, text);
 	}
 }

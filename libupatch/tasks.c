@@ -23,9 +23,12 @@
 /* include/linux/pid_namespace.h, MAX_PID_NS_LEVEL, and the first one */
 #define NAMESPACES_MAX 33
 
-static ssize_t read_file(const char *path, char *buf, size_t size)
+/* Each time another thread has ended in the instant in which it was asked. */
+#define READ_TRIES 16
+#define LIST_TRIES 64
+
+static ssize_t read_open_file(int fd, char *buf, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len;
 
 	if (fd < 0)
@@ -34,6 +37,11 @@ static ssize_t read_file(const char *path, char *buf, size_t size)
 	close(fd);
 	buf[len > 0 ? len : 0] = '\0';
 	return len;
+}
+
+static ssize_t read_file(const char *path, char *buf, size_t size)
+{
+	return read_open_file(open(path, O_RDONLY | O_CLOEXEC), buf, size);
 }
 
 static ssize_t read_task_file(pid_t pid, pid_t tid, const char *file, char *buf,
@@ -104,24 +112,141 @@ static const char *stat_fields(const char *stat)
 	return end && end[1] == ' ' ? end + 2 : NULL;
 }
 
-enum task_kind tasks_kind(pid_t pid, pid_t tid)
+bool tasks_has_ended(char state)
 {
-	unsigned long flags = 0;
+	return state == 'Z' || state == 'X';
+}
+
+/* False: it is gone. */
+static bool read_flags(pid_t pid, pid_t tid, char *ret_state,
+		       unsigned long *ret_flags)
+{
 	const char *fields;
 	char stat[1024];
-	char state = 0;
 
 	if (read_task_file(pid, tid, "stat", stat, sizeof(stat)) <= 0)
-		return TASK_GONE;
+		return false;
 	fields = stat_fields(stat);
-	if (!fields ||
-	    sscanf(fields, "%c %*d %*d %*d %*d %*d %lu", &state, &flags) != 2)
-		return TASK_GONE;
-	if (state == 'Z' || state == 'X')
+	return fields && sscanf(fields, "%c %*d %*d %*d %*d %*d %lu", ret_state,
+				ret_flags) == 2;
+}
+
+enum task_kind tasks_kind(pid_t pid, pid_t tid)
+{
+	unsigned long flags;
+	char state;
+
+	if (!read_flags(pid, tid, &state, &flags) || tasks_has_ended(state))
 		return TASK_GONE;
 	if (flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
 		return TASK_KERNEL_WORKER;
 	return TASK_THREAD;
+}
+
+static bool is_exiting(pid_t pid, pid_t tid)
+{
+	unsigned long flags;
+	char state;
+
+	return !read_flags(pid, tid, &state, &flags) ||
+	       tasks_has_ended(state) || (flags & PF_EXITING);
+}
+
+/* A thread gives up its memory before it is a zombie. */
+static pid_t find_living(pid_t pid, const pid_t *tids, size_t count,
+			 bool *ret_is_complete)
+{
+	const unsigned long unfit =
+		PF_EXITING | PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER;
+
+	*ret_is_complete = true;
+	for (size_t i = 0; i < count; i++) {
+		unsigned long flags;
+		char state;
+
+		if (!read_flags(pid, tids[i], &state, &flags))
+			*ret_is_complete = false;
+		else if (!tasks_has_ended(state) && !(flags & unfit))
+			return tids[i];
+	}
+	return 0;
+}
+
+/*
+ * Where a thread goes while it is listed, the list ends with it (next_tid,
+ * fs/proc/base.c): those that it has created may be missing.
+ */
+pid_t tasks_first_living(pid_t pid)
+{
+	bool is_complete = false;
+	pid_t found = 0;
+
+	if (!is_exiting(pid, pid))
+		return pid;
+	for (int i = 0; i < LIST_TRIES && !found && !is_complete; i++) {
+		size_t count;
+		pid_t *tids;
+
+		if (tasks_list(pid, &tids, &count, NULL))
+			break;
+		found = find_living(pid, tids, count, &is_complete);
+		free(tids);
+	}
+	return found ? found : pid;
+}
+
+void tasks_path(pid_t pid, const char *file, char *buf, size_t size)
+{
+	snprintf(buf, size, "/proc/%d/%s", tasks_first_living(pid), file);
+}
+
+static int open_of(pid_t number, const char *file, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", number, file);
+	return open(path, flags);
+}
+
+int tasks_open(pid_t pid, const char *file, int flags)
+{
+	pid_t number = tasks_first_living(pid);
+	int fd = open_of(number, file, flags);
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		int saved_errno = errno;
+		pid_t before = number;
+
+		if (fd >= 0 && number == pid)
+			break;
+		/* A file of one that has just ended may open, and be empty. */
+		number = tasks_first_living(pid);
+		errno = saved_errno;
+		if (number == before)
+			break;
+		if (fd >= 0)
+			close(fd);
+		fd = open_of(number, file, flags);
+	}
+	return fd;
+}
+
+ssize_t tasks_readlink(pid_t pid, const char *file, char *buf, size_t size)
+{
+	ssize_t len = -1;
+
+	for (int i = 0; len < 0 && i < READ_TRIES; i++) {
+		pid_t number = tasks_first_living(pid);
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/%s", number, file);
+		len = readlink(path, buf, size - 1);
+		if (number == pid)
+			break;
+	}
+	if (len >= 0)
+		buf[len] = '\0';
+	return len;
 }
 
 /* What stands behind "KEY:" in a status file; "": nothing. */
@@ -132,29 +257,13 @@ static const char *status_field(const char *status, const char *key)
 	return line ? line + strlen(key) : "";
 }
 
-static bool is_exiting(pid_t tid)
-{
-	unsigned long flags = 0;
-	const char *fields;
-	char stat[1024];
-	char state = 0;
-
-	if (read_task_file(tid, tid, "stat", stat, sizeof(stat)) <= 0)
-		return true;
-	fields = stat_fields(stat);
-	return !fields ||
-	       sscanf(fields, "%c %*d %*d %*d %*d %*d %lu", &state, &flags) !=
-		       2 ||
-	       state == 'Z' || state == 'X' || (flags & PF_EXITING);
-}
-
 bool tasks_is_ending(pid_t tid)
 {
 	char status[4096];
 	uint64_t pending;
 
 	if (read_task_file(tid, tid, "status", status, sizeof(status)) <= 0 ||
-	    is_exiting(tid))
+	    is_exiting(tid, tid))
 		return true;
 	pending = strtoull(status_field(status, "\nSigPnd:"), NULL, 16) |
 		  strtoull(status_field(status, "\nShdPnd:"), NULL, 16);
@@ -335,14 +444,20 @@ pid_t tasks_inner_tid(pid_t pid, pid_t tid)
 	return count ? numbers[count - 1] : tid;
 }
 
-/* When it began, field 22, in any proc file system; 0: it is not there. */
-static unsigned long read_start(const char *path)
+/*
+ * When the process of that number began, field 22, in the /proc of a root, or
+ * in ours (AT_FDCWD); 0: it is not there.
+ */
+static unsigned long read_start(int root_fd, pid_t number)
 {
+	const char *root = root_fd == AT_FDCWD ? "/" : "";
 	unsigned long start = 0;
 	const char *fields;
-	char stat[1024];
+	char path[32], stat[1024];
 
-	if (read_file(path, stat, sizeof(stat)) <= 0)
+	snprintf(path, sizeof(path), "%sproc/%d/stat", root, number);
+	if (read_open_file(openat(root_fd, path, O_RDONLY | O_CLOEXEC), stat,
+			   sizeof(stat)) <= 0)
 		return 0;
 	fields = stat_fields(stat);
 	if (!fields ||
@@ -357,22 +472,21 @@ bool tasks_number_inside(pid_t pid, pid_t tid, pid_t *ret_number)
 {
 	pid_t pids[NAMESPACES_MAX], tids[NAMESPACES_MAX];
 	size_t count = read_numbers(pid, pid, pids, NAMESPACES_MAX);
-	unsigned long start;
-	char path[64];
+	unsigned long start = read_start(AT_FDCWD, pid);
+	bool found = false;
+	int root_fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	start = read_start(path);
 	if (!start || read_numbers(pid, tid, tids, NAMESPACES_MAX) != count)
 		return false;
-	while (count--) {
-		snprintf(path, sizeof(path), "/proc/%d/root/proc/%d/stat", pid,
-			 pids[count]);
-		if (read_start(path) != start)
-			continue;
-		*ret_number = tids[count];
-		return true;
+	root_fd = tasks_open(pid, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	while (root_fd >= 0 && !found && count--) {
+		found = read_start(root_fd, pids[count]) == start;
+		if (found)
+			*ret_number = tids[count];
 	}
-	return false;
+	if (root_fd >= 0)
+		close(root_fd);
+	return found;
 }
 
 bool tasks_memory(pid_t pid, unsigned long *ret_total,
@@ -381,7 +495,8 @@ bool tasks_memory(pid_t pid, unsigned long *ret_total,
 	unsigned long total, private;
 	char statm[256];
 
-	if (read_task_file(pid, pid, "statm", statm, sizeof(statm)) <= 0 ||
+	if (read_open_file(tasks_open(pid, "statm", O_RDONLY | O_CLOEXEC),
+			   statm, sizeof(statm)) <= 0 ||
 	    sscanf(statm, "%lu %*u %*u %*u %*u %lu", &total, &private) != 2)
 		return false;
 	*ret_total = total;

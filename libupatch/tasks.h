@@ -23,6 +23,20 @@ enum task_kind {
 };
 enum task_kind tasks_kind(pid_t pid, pid_t tid);
 
+/*
+ * The main thread or, once that has ended, the first one that has not; `pid`
+ * if there is none.  Under the number of a thread that has ended, /proc and
+ * process_vm_readv(2) show nothing of what the others still share: memory,
+ * descriptors, root.  It can end at any time, too: to be asked for anew.
+ */
+pid_t tasks_first_living(pid_t pid);
+/* "/proc/N/FILE", where N is that thread. */
+void tasks_path(pid_t pid, const char *file, char *buf, size_t size);
+/* Opens that; -1 and errno. */
+int tasks_open(pid_t pid, const char *file, int flags);
+/* Reads that link, and ends it with a NUL; -1 and errno. */
+ssize_t tasks_readlink(pid_t pid, const char *file, char *buf, size_t size);
+
 struct task_status {
 	char state;	       /* letter of proc(5) */
 	pid_t tracer;	       /* or 0 */
@@ -50,6 +64,8 @@ bool tasks_is_ending(pid_t tid);
 char tasks_state(pid_t pid, pid_t tid);
 /* Stopped by a signal; threads that are traced do not show it. */
 bool tasks_is_stopped(pid_t pid);
+/* Such a letter: of a thread that is there in name only. */
+bool tasks_has_ended(char state);
 /* Its name; "?" if it is gone. */
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size);
 /* The number that the thread has in the innermost pid namespace it is in. */

@@ -138,10 +138,13 @@ int code_area_take(uint64_t near, size_t code_len, size_t data_len,
 	return take_from(area, code_len, data_len, ret_piece) ? 0 : -ENOMEM;
 }
 
-/* /proc/self/mem writes where the page stays read-only and executable. */
+/*
+ * It writes where the page stays read-only and executable.  /proc/self has none
+ * once the main thread has ended.
+ */
 int code_area_write(uint64_t addr, const void *bytes, size_t len)
 {
-	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	int fd = open("/proc/thread-self/mem", O_RDWR | O_CLOEXEC);
 	ssize_t written;
 
 	if (fd < 0)

@@ -79,7 +79,7 @@ bool leaving_init(const struct link_map *program)
 
 	if (layout.list)
 		return true;
-	fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	fd = open("/proc/thread-self/mem", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	/* It may lie at the end of what is mapped. */

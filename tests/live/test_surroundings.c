@@ -3,7 +3,9 @@
  * A process in hostile surroundings is patched, or refused with the reason
  * before anything about it has changed.
  */
+#include "deadline.h"
 #include "paths.h"
+#include "procfs.h"
 #include "snapshot.h"
 #include "upatchctl.h"
 #include "victim.h"
@@ -181,18 +183,124 @@ ParameterizedTest(size_t *index, surroundings, of_a_process)
 	victim_stop(&victim);
 }
 
-/* The kernel shows nothing of the process under its own number any more. */
+/* --- The main thread has ended ------------------------------------------ */
+
+static bool main_thread_has_ended(void *arg)
+{
+	const struct victim *victim = arg;
+
+	return procfs_is_in_state(victim->pid, victim->pid, "Z");
+}
+
+static void await_end_of_main_thread(struct victim *victim)
+{
+	if (!wait_until(main_thread_has_ended, victim, DEADLINE_MS))
+		cr_fatal("the main thread has not ended");
+}
+
 Test(surroundings, ended_main_thread)
 {
-	static const struct row row = { { "ended_leader" }, REFUSED(NULL) };
+	static const struct row row = { { "ended_leader" }, WORKS };
+	struct victim victim;
+	char selector[512];
+
+	start(&victim, &row);
+	await_end_of_main_thread(&victim);
+	expect_patched(&victim, victim.target);
+	snprintf(selector, sizeof(selector), "exe:%s",
+		 path_of_victim("surroundings"));
+	EXPECT_EXIT(EXIT_DONE, "apply", selector, path_of_patch("work"));
+	victim_expect(&victim, "call", "work=3");
+	EXPECT_EXIT(EXIT_DONE, "revert", selector, "work");
+	victim_expect(&victim, "call", "work=2");
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
+Test(surroundings, ended_main_thread_and_old_kernel)
+{
+	static const struct row row = { { "ended_leader" }, WORKS };
+	const char *const old_kernel[] = { path_of_victim("surroundings"),
+					   "filter_thread_pidfds", "", NULL };
+	struct snapshot before;
 	struct victim victim;
 
 	start(&victim, &row);
+	await_end_of_main_thread(&victim);
+	snapshot_take(victim.pid, &before);
+	upatchctl_run_under(old_kernel);
 	EXPECT_REFUSAL(EXIT_REFUSED, "the main thread of process", "apply",
 		       victim.target, path_of_patch("work"));
+	snapshot_expect_equal(victim.pid, &before, SNAPSHOT_ALL, "refused");
+	snapshot_free(&before);
 	victim_expect(&victim, "call", "work=2");
 	victim_stop(&victim);
 }
+
+static void start_objects_with(struct victim *victim, const char *preloaded)
+{
+	char preload[512];
+
+	require_ptrace();
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s",
+		 path_of_victim(preloaded));
+	VICTIM_START(victim, "/usr/bin/env", preload, path_of_victim("objects"),
+		     path_of_victim("libtarget_a.so"),
+		     path_of_victim("libtarget_b.so"));
+}
+
+/* The runtime writes code by itself, from whichever thread loads. */
+Test(surroundings, ended_main_thread_and_libraries)
+{
+	struct victim victim;
+
+	start_objects_with(&victim, "leaderless.so");
+	await_end_of_main_thread(&victim);
+	victim_expect(&victim, "open a", "opened");
+	upatchctl_apply(victim.target, "objects_main_a");
+	victim_expect(&victim, "call", "main=2 other=2 a=2 b=-");
+	victim_expect(&victim, "close a", "closed");
+	victim_expect(&victim, "open a", "opened");
+	victim_expect(&victim, "call", "main=2 other=2 a=2 b=-");
+	upatchctl_revert(victim.target, "objects_main_a");
+	victim_expect(&victim, "call", "main=1 other=1 a=1 b=-");
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
+/* The thread under whose number the rest is read ends all the time. */
+Test(surroundings, ended_main_thread_and_no_lasting_one)
+{
+	static const struct row row = { { "relay" }, WORKS };
+	struct victim victim;
+
+	start(&victim, &row);
+	await_end_of_main_thread(&victim);
+	for (int i = 0; i < 20; i++) {
+		upatchctl_apply(victim.target, "work");
+		victim_expect(&victim, "call", "work=3");
+		upatchctl_revert(victim.target, "work");
+		victim_expect(&victim, "call", "work=2");
+	}
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
+/* What comes and goes cannot be watched then; what is there can be patched. */
+Test(surroundings, unreadable_loader)
+{
+	struct victim victim;
+
+	start_objects_with(&victim, "no_memory_file.so");
+	victim_expect(&victim, "open a", "opened");
+	upatchctl_apply(victim.target, "objects_main_a");
+	victim_expect(&victim, "call", "main=2 other=2 a=2 b=-");
+	upatchctl_revert(victim.target, "objects_main_a");
+	victim_expect(&victim, "call", "main=1 other=1 a=1 b=-");
+	victim_stop(&victim);
+}
+
+/* --- Seccomp ------------------------------------------------------------ */
 
 /* The hooks of a patch that names a library run in the thread that loads. */
 static void start_loader(struct victim *victim, const struct row *row)

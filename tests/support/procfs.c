@@ -96,3 +96,21 @@ bool procfs_no_thread_is_stopped(pid_t pid)
 	procfs_for_each(pid, "task", count_stopped, &stopped);
 	return stopped == 0;
 }
+
+static void note_living(pid_t pid, int tid, void *arg)
+{
+	pid_t *living = arg;
+
+	if (*living == 0 && !procfs_is_in_state(pid, tid, "ZX"))
+		*living = tid;
+}
+
+pid_t procfs_first_living(pid_t pid)
+{
+	pid_t living = 0;
+
+	if (!procfs_is_in_state(pid, pid, "Z"))
+		return pid;
+	procfs_for_each(pid, "task", note_living, &living);
+	return living != 0 ? living : pid;
+}

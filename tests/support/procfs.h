@@ -15,6 +15,8 @@ pid_t procfs_tracer(pid_t pid);
 bool procfs_no_thread_is_stopped(pid_t pid);
 /* True when the state of thread `tid` is one of the letters in `states`. */
 bool procfs_is_in_state(pid_t pid, pid_t tid, const char *states);
+/* The main thread or, when that has ended, one that has not. */
+pid_t procfs_first_living(pid_t pid);
 /* One field of /proc/PID/task/TID/status, "" if it is not there. */
 void procfs_status_field(pid_t pid, pid_t tid, const char *field, char *text,
 			 size_t size);

@@ -234,9 +234,12 @@ static int compare_lines(const void *left, const void *right)
 
 void snapshot_take(pid_t pid, struct snapshot *snapshot)
 {
+	/* Under the number of a thread that has ended these are empty. */
+	const pid_t living = procfs_first_living(pid);
+
 	*snapshot = (struct snapshot){ 0 };
-	add_mappings(snapshot, pid);
-	procfs_for_each(pid, "fd", add_fd, snapshot);
+	add_mappings(snapshot, living);
+	procfs_for_each(living, "fd", add_fd, snapshot);
 	procfs_for_each(pid, "task", add_thread, snapshot);
 	add_process(snapshot, pid);
 	qsort(snapshot->lines, snapshot->count, sizeof(char *), compare_lines);

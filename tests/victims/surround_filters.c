@@ -79,6 +79,22 @@ static void refuse_with_trap(const char *arg)
 	refuse(arg, SECCOMP_RET_TRAP);
 }
 
+/* As before Linux 6.9, which brought PIDFD_THREAD. */
+static void refuse_thread_pidfds(const char *arg)
+{
+	struct sock_filter filter[] = {
+		LOAD(NUMBER),
+		UNLESS_SKIP(SYS_pidfd_open, 3),
+		LOAD(LOW(1)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		RETURN(SECCOMP_RET_ERRNO | EINVAL),
+		RETURN(SECCOMP_RET_ALLOW),
+	};
+
+	(void)arg;
+	install(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
 /* The rules of systemd's MemoryDenyWriteExecute. */
 static void deny_write_execute(const char *arg)
 {
@@ -153,6 +169,7 @@ const struct surrounding surround_filters[] = {
 	{ "filter_kill", refuse_with_death },
 	{ "filter_trap", refuse_with_trap },
 	{ "filter_mdwe", deny_write_execute },
+	{ "filter_thread_pidfds", refuse_thread_pidfds },
 	{ "strict", confine },
 	{ "strict_thread", confine_a_thread },
 	{ 0 },

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -104,6 +105,38 @@ static void end_main_thread(const char *arg)
 	pthread_exit(NULL);
 }
 
+static void start_runner(void);
+
+/* Each lives for some milliseconds, and until the next one has begun. */
+static void *run_a_leg(void *unused)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	if (poll(&input, 1, 3) > 0 && !surroundings_answer_one())
+		_exit(0);
+	start_runner();
+	return unused;
+}
+
+static void start_runner(void)
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	start_threads(1, run_a_leg, &attr);
+	pthread_attr_destroy(&attr);
+}
+
+/* No thread stays, and the main thread is the first to go. */
+static void run_a_relay(const char *arg)
+{
+	(void)arg;
+	victim_say("ready");
+	start_runner();
+	pthread_exit(NULL);
+}
+
 /*
  * A read from an empty pipe that may not be polled keeps a worker of the
  * kernel among the threads.
@@ -153,6 +186,7 @@ const struct surrounding surround_threads[] = {
 	{ "crowd", spin_in_a_crowd },
 	{ "uninterruptible", wait_uninterruptibly },
 	{ "ended_leader", end_main_thread },
+	{ "relay", run_a_relay },
 	{ "io_uring", use_io_uring },
 	{ 0 },
 };

@@ -59,19 +59,26 @@ void surroundings_lack(const char *what)
 	snprintf(lacking, sizeof(lacking), "%s: %s", what, strerror(errno));
 }
 
-void surroundings_answer(void)
+bool surroundings_answer_one(void)
 {
 	char command[64];
 
+	if (!victim_next_command(command, sizeof(command)))
+		return false;
+	if (strcmp(command, "pid") == 0)
+		victim_say("pid=%s", number);
+	else if (strcmp(command, "lacks") == 0)
+		victim_say("%s", lacking[0] ? lacking : "nothing");
+	else
+		victim_say("work=%d", work(1));
+	return true;
+}
+
+void surroundings_answer(void)
+{
 	victim_say("ready");
-	while (victim_next_command(command, sizeof(command))) {
-		if (strcmp(command, "pid") == 0)
-			victim_say("pid=%s", number);
-		else if (strcmp(command, "lacks") == 0)
-			victim_say("%s", lacking[0] ? lacking : "nothing");
-		else
-			victim_say("work=%d", work(1));
-	}
+	while (surroundings_answer_one())
+		;
 }
 
 void surroundings_serve(void)

@@ -5,12 +5,16 @@
 #ifndef VICTIMS_SURROUNDINGS_H
 #define VICTIMS_SURROUNDINGS_H
 
+#include <stdbool.h>
+
 /* Each fails by ending the program. */
 struct surrounding {
 	const char *name;
 	void (*enter)(const char *arg);
 };
 
+/* False: the input has ended. */
+bool surroundings_answer_one(void);
 /* Says "ready" and answers until the end of its input. */
 void surroundings_answer(void);
 /* The same, and ends the program. */
