@@ -192,6 +192,7 @@ static bool fits(struct search *search, struct thread *thread,
 	unwind_walk(process->unwinder, &regs, &stack.copy, true, &walk);
 	candidate.walk = &walk;
 	candidate.in_syscall = arch_in_syscall(&regs) || thread->call_again;
+	candidate.in_shared_wait = arch_in_shared_wait(&regs);
 	candidate.is_main_thread = thread->tid == process->pid;
 	candidate.is_on_own_stack = stack.bounds.is_own;
 	candidate.main_has_allocator = search->main_has_allocator;

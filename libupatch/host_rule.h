@@ -39,6 +39,8 @@ struct host_lookup {
 struct host_thread {
 	const struct unwind_walk *walk;
 	bool in_syscall;
+	/* arch_in_shared_wait */
+	bool in_shared_wait;
 	bool is_main_thread;
 	/* on its own stack, see stack_bounds */
 	bool is_on_own_stack;

@@ -45,6 +45,11 @@ arch_thread_restore_state(pid_t tid, const struct arch_saved_thread *saved);
 
 /* Inside a system call, seen at an interrupt stop. */
 bool arch_in_syscall(const struct arch_regs *regs);
+/*
+ * In a futex wait that is not private, as the one for the end of a thread is:
+ * the kernel wakes it (set_tid_address(2)), while libc's locks are private.
+ */
+bool arch_in_shared_wait(const struct arch_regs *regs);
 
 /*
  * Interrupted by our stop with the result EINTR, in one of the calls that

@@ -48,6 +48,23 @@ Test(churn, allocating_and_loading_threads_without_an_idle_one)
 	run_churn("busy");
 }
 
+/* It holds the lock of libc's stacks when it unmaps one: not then. */
+Test(churn, main_thread_is_not_borrowed_while_it_frees_a_stack)
+{
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "joins");
+	for (unsigned int i = 0; i < 4 * cycle_count(PRESET_CYCLES); i++) {
+		upatchctl_apply(victim.target, "work");
+		victim_ask(&victim, "calls");
+		upatchctl_revert(victim.target, "work");
+		victim_ask(&victim, "calls");
+	}
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
 /* Within one transition a thread changes sides once, or never. */
 Test(churn, short_lived_threads_never_change_back)
 {

@@ -163,6 +163,7 @@ static void judge_target(struct stack_target *target,
 	struct host_thread thread = {
 		.walk = &walk,
 		.in_syscall = arch_in_syscall(&target->regs),
+		.in_shared_wait = arch_in_shared_wait(&target->regs),
 		.is_main_thread = target->tid == target->child.pid,
 		.is_on_own_stack = target->bounds.is_own,
 		.stack_floor = target->bounds.own.start,
@@ -484,6 +485,28 @@ Test(host_rule, thread_must_wait_in_the_call)
 	thread.in_syscall = false;
 	cr_assert(eq(int, judge_made_up("rmcc", thread), HOST_IN_LIBC));
 	cr_assert(eq(int, judge_made_up("mcc", thread), HOST_RUNNING));
+}
+
+/* Else it frees the stack of the thread that has ended, under a lock. */
+Test(host_rule, join_must_wait_for_the_thread)
+{
+	static const char *const names[] = {
+		"pthread_join",
+		"pthread_timedjoin_np",
+		"pthread_clockjoin_np",
+		"thrd_join",
+	};
+	struct host_thread thread = waiting_thread;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		exported_name = names[i];
+		thread.in_shared_wait = false;
+		cr_expect(eq(int, judge_made_up("crmcc", thread), HOST_IN_LIBC),
+			  "%s", names[i]);
+		thread.in_shared_wait = true;
+		cr_expect(eq(int, judge_made_up("crmcc", thread), HOST_IDLE),
+			  "%s", names[i]);
+	}
 }
 
 Test(host_rule, main_thread_is_preferred)

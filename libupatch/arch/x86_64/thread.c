@@ -4,6 +4,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -130,6 +131,16 @@ int arch_thread_restore_state(pid_t tid, const struct arch_saved_thread *saved)
 bool arch_in_syscall(const struct arch_regs *regs)
 {
 	return (int64_t)regs->user.orig_rax >= 0;
+}
+
+bool arch_in_shared_wait(const struct arch_regs *regs)
+{
+	uint32_t operation = (uint32_t)regs->user.rsi;
+	uint32_t command = operation & (uint32_t)FUTEX_CMD_MASK;
+
+	return regs->user.orig_rax == SYS_futex &&
+	       !(operation & FUTEX_PRIVATE_FLAG) &&
+	       (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET);
 }
 
 /*
