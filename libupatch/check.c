@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* upatch_check: would a patch apply?  Every problem, not only the first. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "operation.h"
 #include "plan.h"
@@ -9,6 +10,9 @@ struct check {
 	struct upatch_check public;
 	struct plan plan;
 	struct upatch_check_func *funcs;
+	/* of the patch file, which may be closed first */
+	char **names;
+	size_t name_count;
 };
 
 void upatch_check_free(struct upatch_check *public)
@@ -19,15 +23,35 @@ void upatch_check_free(struct upatch_check *public)
 		return;
 	plan_free(&check->plan);
 	free(check->funcs);
+	for (size_t i = 0; i < check->name_count; i++)
+		free(check->names[i]);
+	free(check->names);
 	free(check);
 }
 
-static void fill_func(const struct plan *plan, const struct plan_func *func,
+/* False: out of memory. */
+static bool copy_name(struct check *check, const char *name,
+		      const char **ret_copy)
+{
+	char *copy;
+
+	*ret_copy = NULL;
+	if (!name)
+		return true;
+	copy = strdup(name);
+	if (!copy)
+		return false;
+	check->names[check->name_count++] = copy;
+	*ret_copy = copy;
+	return true;
+}
+
+static bool fill_func(struct check *check, const struct plan_func *func,
 		      struct upatch_check_func *entry)
 {
+	const struct plan_object *object = &check->plan.objects[func->object];
+
 	*entry = (struct upatch_check_func){
-		.object = plan->objects[func->object].declared->name,
-		.name = func->declared->old_name,
 		.sympos = func->symbol.sympos,
 		.addr = func->symbol.addr,
 		.size = func->symbol.size,
@@ -38,6 +62,8 @@ static void fill_func(const struct plan *plan, const struct plan_func *func,
 				: NULL,
 		.aliases = (const char *const *)func->aliases,
 	};
+	return copy_name(check, object->declared->name, &entry->object) &&
+	       copy_name(check, func->declared->old_name, &entry->name);
 }
 
 static int publish(struct check *check, struct upatch_error *err)
@@ -46,15 +72,18 @@ static int publish(struct check *check, struct upatch_error *err)
 	struct upatch_check *public = &check->public;
 
 	check->funcs = calloc(plan->func_count + 1, sizeof(*check->funcs));
-	if (!check->funcs)
+	check->names = calloc(2 * plan->func_count + 1, sizeof(*check->names));
+	if (!check->funcs || !check->names)
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory");
 	for (size_t i = 0; i < plan->func_count; i++) {
 		/* One that was not found is among the problems. */
 		if (!plan->funcs[i].symbol.addr)
 			continue;
-		fill_func(plan, &plan->funcs[i],
-			  &check->funcs[public->func_count++]);
+		if (!fill_func(check, &plan->funcs[i],
+			       &check->funcs[public->func_count++]))
+			return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+					 "out of memory");
 	}
 	public->funcs = check->funcs;
 	public->problems = (const char *const *)plan->findings.problems;

@@ -381,6 +381,20 @@ Test(bad_patch, revert_of_what_is_not_applied)
 	victim_stop(&victim);
 }
 
+/* With MALLOC_PERTURB_, libc overwrites what is freed. */
+Test(bad_patch, what_a_check_found_outlives_the_patch_file)
+{
+	struct run run;
+
+	setenv("MALLOC_PERTURB_", "165", 1);
+	run = UPATCHCTL("check", path_of_patch("work"), path_of_victim("idle"));
+	unsetenv("MALLOC_PERTURB_");
+	cr_assert(eq(int, run.exit_status, EXIT_DONE));
+	cr_assert(strncmp(run.out, "work in main executable: ", 25) == 0, "%s",
+		  run.out);
+	run_free(&run);
+}
+
 Test(bad_patch, check_finds_every_problem)
 {
 	struct victim victim;
