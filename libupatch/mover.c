@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "examine.h"
 #include "priority.h"
@@ -246,29 +247,40 @@ static void run_round(struct look *look)
 	priority_restore(&look->priority);
 }
 
-static void look_at_all(struct look *look, uint64_t begin_ns)
+static uint64_t own_cpu_ns(void)
 {
-	uint64_t spent_ns;
+	struct timespec used = { 0 };
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+static void look_at_all(struct look *look)
+{
+	const uint64_t begin_ns = own_cpu_ns();
+	uint64_t gap_ns;
 
 	look->mover->last_blocking.tid = 0;
 	run_round(look);
-	spent_ns = tracer_now_ns() - begin_ns;
-	look->next_full_ns = begin_ns + spent_ns + look->full_gap_ns;
-	if (look->full_gap_ns < spent_ns * IDLE_SHARE)
-		look->next_full_ns = begin_ns + spent_ns * (IDLE_SHARE + 1);
+	gap_ns = (own_cpu_ns() - begin_ns) * IDLE_SHARE;
+	if (gap_ns < look->full_gap_ns)
+		gap_ns = look->full_gap_ns;
+	look->next_full_ns = tracer_now_ns() + gap_ns;
 	if (look->full_gap_ns < LOOK_GAP_MAX)
 		look->full_gap_ns += look->full_gap_ns / 2;
 }
 
-/* Everybody, or, in between, who has moved himself. */
+/*
+ * Everybody, or, in between, those that have moved themselves, once all have:
+ * to stop some of many that compute takes them their turns of the scheduler,
+ * to stop all takes a moment.
+ */
 static void try_round(struct look *look)
 {
-	uint64_t now = tracer_now_ns();
-
-	look->is_full = now >= look->next_full_ns;
+	look->is_full = tracer_now_ns() >= look->next_full_ns;
 	if (look->is_full)
-		look_at_all(look, now);
-	else if (ask_all_words(look->mover))
+		look_at_all(look);
+	else if (ask_all_words(look->mover) == count_unmoved(look->mover))
 		run_round(look);
 }
 

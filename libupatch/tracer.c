@@ -849,6 +849,7 @@ int tracer_registers(struct thread *thread, struct arch_regs *ret_regs)
 	if (ret)
 		return ret;
 	thread->was_looked_at = true;
+	thread->was_computing = arch_was_computing(&regs);
 	ret = avoid_restart_call(thread, &regs);
 	if (ret)
 		return ret;

@@ -53,6 +53,7 @@ struct thread {
 	/* likewise: its moved word, 0: not known; and what that says */
 	upatch_addr_t moved_word;
 	bool says_moved;
+	bool is_held;  /* see round.c */
 	bool is_clear; /* see handlers.h */
 	/*
 	 * A call that we interrupted is to be made again; the registers as
@@ -61,6 +62,7 @@ struct thread {
 	bool call_again;
 	/* tracer_registers has been called since it stopped */
 	bool was_looked_at;
+	bool was_computing; /* then: what it had been doing */
 	struct arch_regs interrupted;
 	bool under_seccomp; /* see struct tracer */
 	struct call_deadline deadline;

@@ -63,6 +63,9 @@ bool arch_can_be_vfork(long syscall);
 bool arch_uses_restart_call(const struct arch_regs *regs);
 /* The kernel makes the call itself again instead, from its beginning. */
 void arch_avoid_restart_call(struct arch_regs *regs);
+/* Was it computing when it was stopped, and not in a system call? */
+bool arch_was_computing(const struct arch_regs *regs);
+
 /* A call that the kernel would restart, or a spurious EINTR. */
 bool arch_is_interrupted_call(const struct arch_regs *regs);
 /* Changes the registers so that the interrupted call is made again. */

@@ -182,6 +182,12 @@ static bool is_never_restarted(uint64_t number)
 	}
 }
 
+/* Outside of a system call orig_rax is -1 (arch/x86/entry/entry_64.S). */
+bool arch_was_computing(const struct arch_regs *regs)
+{
+	return (long)regs->user.orig_rax < 0;
+}
+
 bool arch_is_spurious_eintr(const struct arch_regs *regs)
 {
 	return arch_in_syscall(regs) && (int64_t)regs->user.rax == -EINTR &&
