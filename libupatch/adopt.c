@@ -27,16 +27,19 @@ static int carry_on(struct operation *operation, bool reversed,
 	return drive_transition(operation, &drive, err);
 }
 
-static int adopt(pid_t pid, const struct upatch_options *options, bool reversed,
-		 struct upatch_error *err)
+static int adopt(pid_t pid, const struct upatch_options *parent_options,
+		 bool reversed, struct upatch_error *err)
 {
+	struct upatch_options options = *parent_options;
 	struct upatch_target *child;
 	struct operation operation;
 	int ret = upatch_target_open(pid, &child, err);
 
 	if (ret)
 		return ret;
-	ret = operation_open(&operation, child, options, err);
+	/* The parent has come to its end: asked then, it goes the same way. */
+	options.interrupted = NULL;
+	ret = operation_open(&operation, child, &options, err);
 	if (!ret)
 		ret = carry_on(&operation, reversed, err);
 	if (!ret)

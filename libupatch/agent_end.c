@@ -86,6 +86,8 @@ int agent_end_wait(const struct process *process, uint64_t deadline_ns,
 	while (tasks_find_comm(process->pid, RT_AGENT_COMM)) {
 		const uint64_t now = tracer_now_ns();
 
+		if (asked_to_stop(&process->asked))
+			return asked_report(err);
 		if (now >= begin + END_NS &&
 		    (now >= deadline_ns || !has_no_controller(process)))
 			return report(process, err);

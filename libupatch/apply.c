@@ -82,10 +82,14 @@ static int load(struct application *application, struct upatch_error *err)
 			     info->path) >= sizeof(request.load.path))
 		return error_set(err, UPATCH_ERROR_BAD_PATCH, 0,
 				 "the path of the patch is too long");
-	ret = channel_request(&operation->channel, &request,
-			      patch_file_memfd(application->file),
-			      operation->deadline_ns + 1000000000UL, &reply,
-			      "load the patch", err);
+	ret = operation_call(operation, &request,
+			     patch_file_memfd(application->file),
+			     operation->deadline_ns + 1000000000UL, &reply,
+			     "load the patch", err);
+	if (ret == UPATCH_ERROR_INTERRUPTED)
+		error_append(
+			err,
+			"a constructor of the patch has not returned; when it does, the patch is left unused");
 	if (!ret)
 		operation->patch = reply.value;
 	else if (err && reply.result && reply.text[0])
@@ -128,11 +132,11 @@ static int enable(struct application *application, struct upatch_error *err)
 		.patch = operation->patch,
 	};
 	struct rt_reply reply = { .object = UINT32_MAX };
-	int ret = channel_request(&operation->channel, &request, -1,
-				  operation->deadline_ns + 10000000000UL,
-				  &reply, "enable the patch", err);
+	int ret = operation_call(operation, &request, -1,
+				 operation->deadline_ns + 10000000000UL, &reply,
+				 "enable the patch", err);
 
-	if (ret == UPATCH_ERROR_TIMED_OUT && operation->channel.fd >= 0) {
+	if (operation->channel.unanswered && operation->channel.fd >= 0) {
 		error_append(
 			err,
 			"a pre_patch callback has not returned; when it does, the patch is cancelled");
@@ -156,16 +160,24 @@ static void undo(struct application *application)
 	struct operation *operation = &application->operation;
 	const struct view_patch *patch = NULL;
 
+	operation_ignore_asked(operation);
 	if (operation->patch && operation->channel.fd >= 0 &&
 	    !operation->channel.unanswered && !operation_look(operation, NULL))
+		patch = view_find_patch_addr(&operation->view,
+					     operation->patch);
+	if (patch && patch->rt.state == RT_PATCH_INIT &&
+	    !operation_tell(operation, RT_CANCEL, operation->patch,
+			    "cancel the patch", NULL) &&
+	    !operation_look(operation, NULL))
 		patch = view_find_patch_addr(&operation->view,
 					     operation->patch);
 	if (patch && patch->rt.state == RT_PATCH_LOADED)
 		(void)!operation_tell(operation, RT_UNLOAD, operation->patch,
 				      "unload the patch", NULL);
 	/* Threads may have been in it, and its jumps may still be there. */
-	if (patch && patch->rt.state == RT_PATCH_LEAVING)
-		(void)!leave_unload_leftovers(operation, NULL);
+	if (patch && patch->rt.state == RT_PATCH_LEAVING &&
+	    !leave_unload_leftovers(operation, NULL))
+		operation->is_cut_off = false;
 }
 
 static int touch_target(struct application *application,
@@ -182,9 +194,15 @@ static int touch_target(struct application *application,
 	operation->is_begun = true;
 	ret = load(application, err);
 	if (!ret)
+		ret = operation_check_asked(operation, err);
+	if (!ret)
 		ret = prepare(application, err);
 	if (!ret)
+		ret = operation_check_asked(operation, err);
+	if (!ret)
 		ret = enable(application, err);
+	if (!ret)
+		ret = operation_check_asked(operation, err);
 	if (!ret)
 		ret = drive_transition(operation, &drive, err);
 	if (ret)
@@ -218,6 +236,8 @@ static int apply(struct application *application, struct upatch_error *err)
 	if (application->plan.hooks.are_possible)
 		ret = loader_filters_check(operation->process,
 					   operation->deadline_ns, err);
+	if (!ret)
+		ret = operation_check_asked(operation, err);
 	return ret ? ret : touch_target(application, err);
 }
 

@@ -15,9 +15,10 @@
  * While one thread does not stop, in an uninterruptible sleep say, the others
  * must not be held for long; but on a busy machine stopping takes its time.
  */
-#define STOP_MIN_NS    10000000UL
-#define STOP_MAX_NS    200000000UL
-#define RETRY_PAUSE_NS 1000000UL
+#define STOP_MIN_NS	   10000000UL
+#define STOP_MAX_NS	   200000000UL
+#define RETRY_PAUSE_NS	   1000000UL
+#define RETRY_PAUSE_MAX_NS 64000000UL
 
 struct write {
 	const struct rt_site *site;
@@ -337,6 +338,21 @@ static enum outcome look_before(struct barrier *barrier,
 		       : not_stopped(thread->tid, barrier->tracer->pid, err);
 }
 
+/* What was never written, or is gone already, takes no stop to be removed. */
+static bool is_needed(const struct barrier *barrier)
+{
+	if (barrier->action != BARRIER_REMOVE)
+		return true;
+	for (size_t i = 0; i < barrier->write_count; i++) {
+		const struct write *write = &barrier->writes[i];
+
+		if (!memcmp(code_runs_found(&barrier->runs, write->addr),
+			    write->jump, ARCH_JUMP_LEN))
+			return true;
+	}
+	return false;
+}
+
 static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 	       struct upatch_error *err)
 {
@@ -351,6 +367,8 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 			return ret;
 		/* So that no page has to come from a disk later. */
 		code_runs_read(&barrier->runs, &barrier->process->memory);
+		if (!is_needed(barrier))
+			return 0;
 		outcome = look_before(barrier, &problem);
 		if (outcome == WRITTEN)
 			outcome = try_once(barrier, ret_ns, &problem);
@@ -358,8 +376,11 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 			return 0;
 		if (outcome == FAILED || tracer_now_ns() >= deadline_ns)
 			break;
+		if (asked_to_stop(&barrier->process->asked))
+			return asked_report(err);
 		tracer_serve(barrier->tracer, tracer_now_ns() + pause_ns);
-		pause_ns *= 2;
+		if (pause_ns < RETRY_PAUSE_MAX_NS)
+			pause_ns *= 2;
 		if (barrier->patience_ns < STOP_MAX_NS)
 			barrier->patience_ns *= 2;
 	}

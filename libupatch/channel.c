@@ -15,6 +15,8 @@
 
 /* How often it is looked whether the process is stopped. */
 #define STOPPED_LOOK_NS 100000000UL
+/* What is not quick is not waited for when the caller asks to stop. */
+#define ASKED_PATIENCE_NS 100000000UL
 
 /* The program may have closed ours, and have got its number for its own. */
 static bool is_of_agent(int fd, pid_t pid)
@@ -125,10 +127,26 @@ static int no_answer(struct channel *channel, int saved_errno, const char *what,
 			 channel->pid);
 }
 
+/* Also in an undo: a process that is stopped does not get on with it. */
 static bool is_stopped_too_long(const struct channel *channel)
 {
-	return tracer_now_ns() >= channel->stopped_deadline_ns &&
+	const struct asked *asked = channel->asked;
+
+	return (tracer_now_ns() >= channel->stopped_deadline_ns ||
+		(asked && asked->interrupted &&
+		 asked->interrupted(asked->user))) &&
 	       tasks_is_stopped(channel->pid);
+}
+
+/* What answers at once is heard, so that it can be undone here. */
+static bool is_asked_too_long(const struct channel *channel,
+			      uint64_t *asked_since_ns)
+{
+	if (!channel->runs_foreign_code || !asked_to_stop(channel->asked))
+		return false;
+	if (!*asked_since_ns)
+		*asked_since_ns = tracer_now_ns();
+	return tracer_now_ns() - *asked_since_ns >= ASKED_PATIENCE_NS;
 }
 
 static int was_stopped(const struct channel *channel, const char *what,
@@ -158,6 +176,8 @@ static int poll_time_ms(const struct channel *channel, uint64_t deadline_ns)
 	if (channel->meanwhile)
 		return 1;
 	left_ns = deadline_ns - now;
+	if (channel->asked && left_ns > ASKED_LOOK_NS)
+		left_ns = ASKED_LOOK_NS;
 	return left_ns < STOPPED_LOOK_NS ? (int)(left_ns / 1000000) + 1
 					 : (int)(STOPPED_LOOK_NS / 1000000);
 }
@@ -169,6 +189,7 @@ static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
 		{ .fd = channel->fd, .events = POLLIN },
 		{ .fd = channel->pidfd, .events = POLLIN },
 	};
+	uint64_t asked_since_ns = 0;
 
 	for (;;) {
 		int count = poll(fds, 2, poll_time_ms(channel, deadline_ns));
@@ -185,6 +206,10 @@ static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
 			return no_answer(channel, 0, what, err);
 		if (is_stopped_too_long(channel))
 			return give_up_stopped(channel, what, err);
+		if (is_asked_too_long(channel, &asked_since_ns)) {
+			channel->unanswered++;
+			return asked_report(err);
+		}
 		if (tracer_now_ns() < deadline_ns)
 			continue;
 		channel->unanswered++;

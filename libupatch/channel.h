@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "asked.h"
 #include "error.h"
 #include "protocol.h"
 
@@ -31,6 +32,12 @@ struct channel {
 	 */
 	void (*meanwhile)(void *user);
 	void *user;
+	/*
+	 * Where the caller asks to stop, an agent is not waited for that runs
+	 * code of a patch, or that is stopped; NULL: nobody asks.
+	 */
+	const struct asked *asked;
+	bool runs_foreign_code;
 };
 
 /* Takes descriptor `target_fd` out of the target (pidfd_getfd(2)). */

@@ -82,6 +82,7 @@ static int recover(struct operation *operation, enum aim aim, int ret,
 	const struct view_patch *patch;
 	int end_ret = -1;
 
+	operation_ignore_asked(operation);
 	operation_trace(operation, "%s; bringing it to an end", err->message);
 	for (int i = 0; end_ret && i < TRIES; i++) {
 		end_ret = try_to_end(operation, aim, &problem);
@@ -121,6 +122,20 @@ static bool is_at_rest(struct operation *operation)
 	       patch->rt.state == RT_PATCH_PARKED;
 }
 
+/* What has become of it where nothing was in the way. */
+static int report_asked(const struct operation *operation,
+			struct upatch_error *err)
+{
+	if (operation->channel.unanswered || operation->is_final)
+		return err->code; /* said already */
+	if (is_running(operation))
+		error_append(err, "the transition was left running");
+	else
+		error_append(err, operation->is_begun ? "it was undone"
+						      : "nothing was changed");
+	return err->code;
+}
+
 int conclude(struct operation *operation, enum aim aim, int ret,
 	     struct upatch_error *err)
 {
@@ -131,5 +146,8 @@ int conclude(struct operation *operation, enum aim aim, int ret,
 	gone = process_explain(operation->process, ret, err);
 	if (gone != ret || process_is_gone(operation->process))
 		return gone;
-	return is_at_rest(operation) ? ret : recover(operation, aim, ret, err);
+	if (!is_at_rest(operation))
+		return recover(operation, aim, ret, err);
+	return ret == UPATCH_ERROR_INTERRUPTED ? report_asked(operation, err)
+					       : ret;
 }

@@ -15,5 +15,8 @@ int cross_barrier(struct operation *operation, struct tracer *tracer,
 					  ret_ns, err);
 		if (ret != UPATCH_ERROR_BUSY || tracer_now_ns() >= deadline_ns)
 			return ret;
+		ret = operation_check_asked(operation, err);
+		if (ret)
+			return ret;
 	}
 }

@@ -22,18 +22,13 @@ struct driver {
 	struct sought sought;
 	uint64_t last_progress_ns;
 	bool was_reversed; /* by us, as the time was over */
+	bool was_asked;	   /* by us, as the caller asked to stop */
 	bool ends_reversed;
 	bool was_left;
 	bool is_settled;
 	/* why, when it did not end as it was meant to */
 	struct upatch_error cause;
 };
-
-static bool wants_stop(const struct operation *operation)
-{
-	return operation->options.interrupted &&
-	       operation->options.interrupted(operation->options.user);
-}
 
 static void tell_progress(struct driver *driver, const struct mover *mover)
 {
@@ -70,7 +65,7 @@ static bool stop_moving(struct mover *mover, void *user)
 		driver->last_progress_ns = now;
 		tell_progress(driver, mover);
 	}
-	return !driver->was_reversed && wants_stop(driver->operation);
+	return asked_to_stop(&driver->operation->process->asked);
 }
 
 static bool send_sought(struct driver *driver, const struct rt_range *ranges,
@@ -225,12 +220,18 @@ static int reverse_after(struct driver *driver, struct upatch_error *err)
 		   tracer_now_ns() + operation->options.timeout_ms * 1000000UL +
 			   1000000000UL,
 		   err);
-	if (ret == UPATCH_ERROR_TIMED_OUT) {
-		driver->was_left = true;
-		error_prefix(err, "%s; it was turned around, but",
-			     driver->cause.message);
-	}
-	return ret;
+	if (ret != UPATCH_ERROR_TIMED_OUT)
+		return ret;
+	driver->was_left = true;
+	error_prefix(err, "%s; it was turned around, but",
+		     driver->cause.message);
+	if (!asked_to_stop(&operation->process->asked) && !driver->was_asked)
+		return ret;
+	if (!driver->was_asked)
+		error_prefix(err, "interrupted");
+	if (err)
+		err->code = UPATCH_ERROR_INTERRUPTED;
+	return UPATCH_ERROR_INTERRUPTED;
 }
 
 static int force(struct driver *driver, struct upatch_error *err)
@@ -243,14 +244,14 @@ static int after_timeout(struct driver *driver, struct upatch_error *err)
 {
 	enum upatch_on_timeout on_timeout =
 		driver->operation->options.on_timeout;
-	bool asked = wants_stop(driver->operation);
 
+	driver->was_asked = asked_to_stop(&driver->operation->process->asked);
 	if (err)
 		driver->cause = *err;
 	/* Nobody who is interrupted wants threads to be forced. */
-	if (asked) {
-		error_set(&driver->cause, UPATCH_ERROR_INTERRUPTED, 0,
-			  "interrupted");
+	if (driver->was_asked) {
+		operation_ignore_asked(driver->operation);
+		asked_report(&driver->cause);
 		if (on_timeout == UPATCH_ON_TIMEOUT_FORCE)
 			on_timeout = UPATCH_ON_TIMEOUT_REVERSE;
 	}
@@ -363,9 +364,12 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 		ret = move(driver, operation->deadline_ns, err);
 	if (ret == UPATCH_ERROR_TIMED_OUT)
 		ret = after_timeout(driver, err);
-	if (!ret)
-		ret = operation_tell(operation, RT_SETTLE, 0,
-				     "settle the transition", err);
+	if (ret)
+		return ret;
+	/* Nobody is on the other side any more. */
+	operation_ignore_asked(operation);
+	ret = operation_tell(operation, RT_SETTLE, 0, "settle the transition",
+			     err);
 	if (ret)
 		return ret;
 	driver->is_settled = true;

@@ -323,7 +323,8 @@ static int try_others(struct search *search, uint64_t deadline_ns,
 	else
 		count = rank_candidates(search, tids, count, candidates);
 	for (size_t i = 0; !ret && !*ret_thread && i < count; i++) {
-		if (tracer_now_ns() >= deadline_ns)
+		if (tracer_now_ns() >= deadline_ns ||
+		    asked_to_stop(&search->process->asked))
 			break;
 		ret = try_thread(search, candidates[i].tid, ret_thread, err);
 	}
@@ -395,6 +396,10 @@ int host_find(struct process *process, struct tracer *tracer,
 				err, UPATCH_ERROR_BUSY, 0,
 				"another operation is at work in process %d",
 				process->pid);
+			break;
+		}
+		if (asked_to_stop(&process->asked)) {
+			ret = asked_report(err);
 			break;
 		}
 		if (tracer_now_ns() >= deadline_ns) {

@@ -651,7 +651,7 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 	int ret = find_entries(&entry, err);
 
 	if (!ret && process->has_deaf_thread)
-		ret = room_wait_for_vfork(process->pid, deadline_ns, err);
+		ret = room_wait_for_vfork(process, deadline_ns, err);
 
 	if (!ret)
 		ret = traced_run(process->pid, process->under_seccomp,

@@ -56,6 +56,11 @@ int operation_open(struct operation *operation, struct upatch_target *target,
 	operation->deadline_ns =
 		operation->begin_ns + operation->options.timeout_ms * 1000000UL;
 	operation->channel.stopped_deadline_ns = operation->deadline_ns;
+	operation->process->asked = (struct asked){
+		.interrupted = operation->options.interrupted,
+		.user = operation->options.user,
+	};
+	operation->channel.asked = &operation->process->asked;
 	operation_progress(operation, UPATCH_STEP_CHECK);
 	ret = process_check_ready(operation->process, err);
 	if (!ret)
@@ -113,6 +118,33 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 		ret = operation_look(operation, err);
 	if (!ret)
 		ret = leave_unload_leftovers(operation, err);
+	return ret ? ret : operation_check_asked(operation, err);
+}
+
+int operation_check_asked(const struct operation *operation,
+			  struct upatch_error *err)
+{
+	return asked_to_stop(&operation->process->asked) ? asked_report(err)
+							 : 0;
+}
+
+void operation_ignore_asked(struct operation *operation)
+{
+	operation->process->asked.is_ignored = true;
+}
+
+int operation_call(struct operation *operation,
+		   const struct rt_request *request, int passed_fd,
+		   uint64_t deadline_ns, struct rt_reply *ret_reply,
+		   const char *what, struct upatch_error *err)
+{
+	struct channel *channel = &operation->channel;
+	int ret;
+
+	channel->runs_foreign_code = true;
+	ret = channel_request(channel, request, passed_fd, deadline_ns,
+			      ret_reply, what, err);
+	channel->runs_foreign_code = false;
 	return ret;
 }
 
@@ -141,6 +173,8 @@ void operation_close(struct operation *operation)
 {
 	operation_leave(operation);
 	operation->result.total_ns = tracer_now_ns() - operation->begin_ns;
+	if (operation->process)
+		operation->process->asked = (struct asked){ 0 };
 	view_free(&operation->view);
 	free(operation->children);
 	operation->children = NULL;

@@ -72,6 +72,19 @@ UPATCH_MUST_CHECK int operation_tell(struct operation *operation,
 				     enum rt_request_type type, rt_addr_t patch,
 				     const char *what,
 				     struct upatch_error *err);
+/*
+ * A request that runs code of the patch, which may take as long as it likes:
+ * when the caller asks to stop, the agent is left to it.
+ */
+UPATCH_MUST_CHECK int
+operation_call(struct operation *operation, const struct rt_request *request,
+	       int passed_fd, uint64_t deadline_ns, struct rt_reply *ret_reply,
+	       const char *what, struct upatch_error *err);
+/* UPATCH_ERROR_INTERRUPTED: the caller asks to stop, and may. */
+UPATCH_MUST_CHECK int operation_check_asked(const struct operation *operation,
+					    struct upatch_error *err);
+/* From here on what is under way is brought to its end. */
+void operation_ignore_asked(struct operation *operation);
 /* The time is over, or the caller asks to stop. */
 bool operation_is_over(const struct operation *operation);
 void operation_progress(const struct operation *operation,

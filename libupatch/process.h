@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "asked.h"
 #include "dynamic.h"
 #include "fate.h"
 #include "file_cache.h"
@@ -42,6 +43,8 @@ struct process {
 	bool under_seccomp;
 	/* one was uninterruptible then */
 	bool has_deaf_thread;
+	/* by the caller of the operation that is under way */
+	struct asked asked;
 };
 
 /* Reads only.  Refuses what can never be patched.  Release with close. */

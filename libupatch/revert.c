@@ -31,15 +31,24 @@ static int find_enabled(const struct operation *operation, const char *name,
 static int disable(struct operation *operation, const char *name,
 		   struct upatch_error *err)
 {
+	struct rt_request request = { .type = RT_DISABLE };
 	const struct view_patch *patch;
+	struct rt_reply reply;
 	int ret = find_enabled(operation, name, &patch, err);
 
 	if (ret)
 		return ret;
 	operation->is_begun = true;
 	operation->patch = patch->addr;
-	return operation_tell(operation, RT_DISABLE, patch->addr,
-			      "disable the patch", err);
+	request.patch = patch->addr;
+	ret = operation_call(operation, &request, -1,
+			     operation->deadline_ns + 10000000000UL, &reply,
+			     "disable the patch", err);
+	if (operation->channel.unanswered && operation->channel.fd >= 0)
+		error_append(
+			err,
+			"a pre_unpatch callback has not returned; when it does, the transition begins and is left running");
+	return ret;
 }
 
 static int revert(struct operation *operation, const char *name,

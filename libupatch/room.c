@@ -144,13 +144,16 @@ static pid_t find_vfork(pid_t pid)
 	return found;
 }
 
-int room_wait_for_vfork(pid_t pid, uint64_t deadline_ns,
+int room_wait_for_vfork(const struct process *process, uint64_t deadline_ns,
 			struct upatch_error *err)
 {
+	const pid_t pid = process->pid;
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	pid_t tid;
 
 	while ((tid = find_vfork(pid))) {
+		if (asked_to_stop(&process->asked))
+			return asked_report(err);
 		if (tracer_now_ns() >= deadline_ns)
 			return error_set(
 				err, UPATCH_ERROR_TIMED_OUT, 0,

@@ -7,13 +7,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "error.h"
+#include "process.h"
 
 /*
  * Waits until no thread waits for a vfork child: it could not be stopped, and
  * so no change be finished.  UPATCH_ERROR_TIMED_OUT: one still does.
  */
-UPATCH_MUST_CHECK int room_wait_for_vfork(pid_t pid, uint64_t deadline_ns,
+UPATCH_MUST_CHECK int room_wait_for_vfork(const struct process *process,
+					  uint64_t deadline_ns,
 					  struct upatch_error *err);
 
 /*

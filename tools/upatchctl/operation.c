@@ -35,12 +35,14 @@ int operation_init(struct operation *operation,
 	int code;
 
 	memset(operation, 0, sizeof(*operation));
+	interrupt_init();
 	code = target_open(arguments->operands[0], &operation->target, err);
-	if (code != 0)
+	if (code != 0) {
+		interrupt_fini();
 		return code;
+	}
 	console_init(&operation->console, arguments->verbose);
 	set_options(operation, arguments);
-	interrupt_init();
 	return 0;
 }
 
