@@ -6,12 +6,15 @@
 #include "surroundings.h"
 #include "victim.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,8 +23,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static volatile long begun;
+
 static void *spin(void *unused)
 {
+	__atomic_add_fetch(&begun, 1, __ATOMIC_RELAXED);
 	for (;;)
 		__asm__ volatile("pause");
 	return unused;
@@ -37,6 +43,13 @@ static void start_threads(long count, void *(*run)(void *),
 		if (errno)
 			victim_die("thread");
 	}
+}
+
+/* Before that a thread has its signals blocked, by the C library. */
+static void await_begin(long count)
+{
+	while (begun < count)
+		sched_yield();
 }
 
 /*
@@ -59,6 +72,7 @@ static void spin_at_real_time(const char *arg)
 	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
 	pthread_attr_setschedparam(&attr, &param);
 	start_threads(1, spin, &attr);
+	await_begin(1);
 }
 
 /* `arg` of them. */
@@ -69,6 +83,7 @@ static void spin_in_a_crowd(const char *arg)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 65536);
 	start_threads(strtol(arg, NULL, 10), spin, &attr);
+	await_begin(strtol(arg, NULL, 10));
 }
 
 /* Uninterruptible until the child ends. */
@@ -79,6 +94,7 @@ static void *wait_in_vfork(void *unused)
 	(void)unused;
 	if (child == 0) {
 		/* It has the parent's memory: system calls and no more. */
+		begun = 1;
 		syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			syscall(SYS_pause);
@@ -90,6 +106,7 @@ static void wait_uninterruptibly(const char *arg)
 {
 	(void)arg;
 	start_threads(1, wait_in_vfork, NULL);
+	await_begin(1);
 }
 
 static void *serve(void *unused)
@@ -137,6 +154,31 @@ static void run_a_relay(const char *arg)
 	pthread_exit(NULL);
 }
 
+static bool has_io_worker(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *entry;
+	bool found = false;
+
+	if (dir == NULL)
+		victim_die("/proc/self/task");
+	while (!found && (entry = readdir(dir)) != NULL) {
+		char path[300], name[32] = "";
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 entry->d_name);
+		file = fopen(path, "re");
+		if (file == NULL)
+			continue;
+		found = fgets(name, sizeof(name), file) != NULL &&
+			strncmp(name, "iou-", 4) == 0;
+		fclose(file);
+	}
+	closedir(dir);
+	return found;
+}
+
 /*
  * A read from an empty pipe that may not be polled keeps a worker of the
  * kernel among the threads.
@@ -179,6 +221,9 @@ static void use_io_uring(const char *arg)
 	__atomic_store_n(tail, 1, __ATOMIC_RELEASE);
 	if (syscall(SYS_io_uring_enter, ring, 1, 0, 0, NULL, 0) != 1)
 		victim_die("io_uring_enter");
+	/* It takes its name when it begins. */
+	while (!has_io_worker())
+		sched_yield();
 }
 
 const struct surrounding surround_threads[] = {
