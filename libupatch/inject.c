@@ -35,7 +35,8 @@
 
 /* What the stub and the calls need of the target's C library. */
 struct libc_entries {
-	upatch_addr_t mmap, munmap, dlopen, dlsym, dlerror, sigreturn;
+	upatch_addr_t mmap, munmap, dlopen, dlsym, dlerror, errno_location;
+	upatch_addr_t sigreturn;
 };
 
 struct entry {
@@ -135,11 +136,13 @@ static int find_libc(const struct process *process, struct libc_entries *libc,
 			process->pid);
 	libc->mmap = process_exported(process, module, "mmap");
 	libc->munmap = process_exported(process, module, "munmap");
+	libc->errno_location =
+		process_exported(process, module, "__errno_location");
 	libc->dlopen = find_dl_function(process, module, "dlopen");
 	libc->dlsym = find_dl_function(process, module, "dlsym");
 	libc->dlerror = find_dl_function(process, module, "dlerror");
 	if (!libc->mmap || !libc->munmap || !libc->dlopen || !libc->dlsym ||
-	    !libc->dlerror)
+	    !libc->dlerror || !libc->errno_location)
 		return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
 				 "process %d has no dlopen", process->pid);
 	return find_sigreturn(process, module, &libc->sigreturn, err);
@@ -191,6 +194,7 @@ static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 		.dlopen = entry->libc.dlopen,
 		.dlsym = entry->libc.dlsym,
 		.dlerror = entry->libc.dlerror,
+		.errno_location = entry->libc.errno_location,
 		.memfd_name = RT_SONAME,
 		.start_name = START_NAME,
 		.sigmask = RT_BLOCKED_SIGNALS,
@@ -281,9 +285,12 @@ static int map_stub_page(struct entry *entry, struct remote_call *call,
 	};
 	struct arch_regs regs;
 	int64_t result;
-	int ret = remote_call_run(call, entry->libc.mmap, args,
-				  entry->call_deadline_ns, &regs, &result, err);
+	int ret;
 
+	call->keeps_errno = true;
+	ret = remote_call_run(call, entry->libc.mmap, args,
+			      entry->call_deadline_ns, &regs, &result, err);
+	call->keeps_errno = false;
 	if (ret)
 		return ret;
 	if (result < 0 && result >= -4095)
@@ -330,8 +337,10 @@ static int unmap(struct entry *entry, struct remote_call *call,
 	if (!call->is_ready)
 		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
 				 "%zu bytes stay mapped at 0x%lx", len, addr);
+	call->keeps_errno = true;
 	ret = remote_call_run(call, entry->libc.munmap, args,
 			      entry->call_deadline_ns, &regs, &result, err);
+	call->keeps_errno = false;
 	if (!ret && result < 0)
 		ret = error_set(err, UPATCH_ERROR_SYSTEM, (int)-result,
 				"process %d cannot unmap memory of ours",

@@ -31,6 +31,7 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 	call->thread = thread;
 	call->memory = memory;
 	call->on_frame = false;
+	call->keeps_errno = false;
 	call->missed_descriptor = false;
 	call->newborn_since_ns = 0;
 	call->is_ready = false;
@@ -132,6 +133,13 @@ static int note_syscall(struct remote_call *call, struct arch_regs *regs,
 		return ret;
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT)
 		*last = info.exit.rval;
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.is_error &&
+	    call->keeps_errno) {
+		arch_hide_error(regs);
+		ret = arch_regs_write(tid, regs);
+		if (ret)
+			return ret;
+	}
 	/* ENODEV: its number is that of something that cannot be mapped. */
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT &&
 	    (info.exit.rval == -EBADF || info.exit.rval == -ENODEV))

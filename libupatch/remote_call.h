@@ -17,6 +17,11 @@ struct remote_call {
 	upatch_addr_t frame;
 	bool on_frame; /* the thread has left its own work */
 	bool is_ready; /* it is stopped, and can be sent into another call */
+	/*
+	 * The call is a wrapper of one system call.  That a call of ours has
+	 * failed is told by *ret_last, and the thread's errno stays its own.
+	 */
+	bool keeps_errno;
 	/* a system call has failed for want of its descriptor */
 	bool missed_descriptor;
 	/* a thread was born in the call and is held; 0: none is */

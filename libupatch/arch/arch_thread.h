@@ -103,6 +103,12 @@ bool arch_at_sigreturn(const struct arch_regs *regs, upatch_addr_t frame);
  */
 void arch_postpone_sigreturn(struct arch_regs *regs);
 
+/*
+ * At the exit of a system call: the C library is to take it for one that has
+ * not failed, and to leave errno alone.
+ */
+void arch_hide_error(struct arch_regs *regs);
+
 /* What the stub (stub.h) leaves in registers for the controller. */
 void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3]);
 

@@ -13,11 +13,12 @@
 #define STUB_DLOPEN	 24
 #define STUB_DLSYM	 32
 #define STUB_DLERROR	 40
-#define STUB_MEMFD_NAME	 48
-#define STUB_START_NAME	 80
-#define STUB_FD_FOLDER	 112
-#define STUB_SIGMASK	 144
-#define STUB_PARAMS_LEN	 152
+#define STUB_ERRNO	 48
+#define STUB_MEMFD_NAME	 56
+#define STUB_START_NAME	 88
+#define STUB_FD_FOLDER	 120
+#define STUB_SIGMASK	 152
+#define STUB_PARAMS_LEN	 160
 
 /* Which step failed; left in the first result register. */
 #define STUB_OK		   0
@@ -35,7 +36,7 @@ struct stub_params {
 	uint64_t image; /* of the runtime; unmapped when it has been copied */
 	uint64_t image_len;
 	uint64_t scratch_len; /* of the stack that dlopen runs on */
-	uint64_t dlopen, dlsym, dlerror;
+	uint64_t dlopen, dlsym, dlerror, errno_location;
 	char memfd_name[32];
 	char start_name[32];
 	char fd_folder[32]; /* "/proc/self/task/TID/fd/" */

@@ -14,6 +14,7 @@
  */
 #include "hooks.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "coming.h"
@@ -105,12 +106,15 @@ static bool is_nested(void)
 
 void hooks_on_debug_state(void)
 {
+	int saved_errno = errno;
+
 	if (is_nested())
 		return;
 	if (loader.r_debug->r_state == RT_DELETE)
 		coming_release();
 	else if (loader.r_debug->r_state == RT_CONSISTENT)
 		coming_release_late();
+	errno = saved_errno;
 }
 
 void hooks_on_catch_exception(void *exception)

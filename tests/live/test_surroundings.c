@@ -96,6 +96,7 @@ static const struct row rows[] = {
 
 	{ { "real_time" }, WORKS },
 	{ { "crowd", "16" }, WORKS },
+	{ { "spinning" }, WORKS },
 	{ { "io_uring" }, WORKS },
 	{ { "uninterruptible" }, EXIT_TIMED_OUT, "waits for a vfork child" },
 };
@@ -179,6 +180,20 @@ ParameterizedTest(size_t *index, surroundings, of_a_process)
 		expect_refused(&victim, target, row);
 	else
 		expect_patched(&victim, target);
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
+/* Memory runs out in malloc, which says so in errno: the borrowed thread's. */
+Test(surroundings, failed_load_keeps_errno)
+{
+	static const struct row row = { { "locked_memory", "650" }, WORKS };
+	struct victim victim;
+
+	start(&victim, &row);
+	EXPECT_REFUSAL(EXIT_REFUSED, "cannot load the runtime", "apply",
+		       victim.target, path_of_patch("work"));
+	victim_expect(&victim, "call", "work=2");
 	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
 }

@@ -75,6 +75,16 @@ static void spin_at_real_time(const char *arg)
 	await_begin(1);
 }
 
+static void spin_alone(const char *arg)
+{
+	(void)arg;
+	victim_say("ready");
+	do
+		surroundings_spin_for_command();
+	while (surroundings_answer_one());
+	_exit(0);
+}
+
 /* `arg` of them. */
 static void spin_in_a_crowd(const char *arg)
 {
@@ -229,6 +239,7 @@ static void use_io_uring(const char *arg)
 const struct surrounding surround_threads[] = {
 	{ "real_time", spin_at_real_time },
 	{ "crowd", spin_in_a_crowd },
+	{ "spinning", spin_alone },
 	{ "uninterruptible", wait_uninterruptibly },
 	{ "ended_leader", end_main_thread },
 	{ "relay", run_a_relay },

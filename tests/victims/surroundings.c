@@ -7,6 +7,7 @@
 #include "victim.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,13 +60,42 @@ void surroundings_lack(const char *what)
 	snprintf(lacking, sizeof(lacking), "%s: %s", what, strerror(errno));
 }
 
+/* What no call leaves there. */
+#define UNTOUCHED 4711
+
+static int touched_errno;
+
+static void look_at_errno(void)
+{
+	if (errno != UNTOUCHED)
+		touched_errno = errno;
+}
+
+void surroundings_spin_for_command(void)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	do {
+		errno = UNTOUCHED;
+		for (int i = 0; i < 100000; i++)
+			look_at_errno();
+	} while (poll(&input, 1, 0) == 0);
+}
+
 bool surroundings_answer_one(void)
 {
 	char command[64];
+	bool is_there;
 
-	if (!victim_next_command(command, sizeof(command)))
+	errno = UNTOUCHED;
+	is_there = victim_next_command(command, sizeof(command));
+	look_at_errno();
+	if (!is_there)
 		return false;
-	if (strcmp(command, "pid") == 0)
+	if (touched_errno != 0)
+		victim_say("errno became %d: %s", touched_errno,
+			   strerror(touched_errno));
+	else if (strcmp(command, "pid") == 0)
 		victim_say("pid=%s", number);
 	else if (strcmp(command, "lacks") == 0)
 		victim_say("%s", lacking[0] ? lacking : "nothing");

@@ -15,6 +15,8 @@ struct surrounding {
 
 /* False: the input has ended. */
 bool surroundings_answer_one(void);
+/* Until there is one. */
+void surroundings_spin_for_command(void);
 /* Says "ready" and answers until the end of its input. */
 void surroundings_answer(void);
 /* The same, and ends the program. */

@@ -26,7 +26,6 @@
 
 arch_stub_begin:
 	mov	%rdi, %rbp
-	mov	%rsp, %r15
 	xor	%r13d, %r13d
 
 	/*
@@ -39,6 +38,13 @@ arch_stub_begin:
 	xor	%edx, %edx
 	mov	$SIGSET_LEN, %r10d
 	syscall
+
+	/* What is called below changes it; where it is, and what it is. */
+	call	*STUB_ERRNO(%rbp)
+	push	%rax
+	mov	(%rax), %eax
+	push	%rax
+	mov	%rsp, %r15
 
 	/* A thread's own stack may be too small for the loader. */
 	mov	$STUB_MMAP, %ebx
@@ -156,6 +162,9 @@ arch_stub_begin:
 	mov	STUB_IMAGE(%rbp), %rdi
 	mov	STUB_IMAGE_LEN(%rbp), %rsi
 	syscall
+	pop	%rax
+	pop	%rcx
+	mov	%eax, (%rcx)
 	ret
 arch_stub_end:
 

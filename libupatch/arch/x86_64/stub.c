@@ -12,6 +12,7 @@ CHECK(STUB_SCRATCH_LEN, scratch_len);
 CHECK(STUB_DLOPEN, dlopen);
 CHECK(STUB_DLSYM, dlsym);
 CHECK(STUB_DLERROR, dlerror);
+CHECK(STUB_ERRNO, errno_location);
 CHECK(STUB_MEMFD_NAME, memfd_name);
 CHECK(STUB_START_NAME, start_name);
 CHECK(STUB_FD_FOLDER, fd_folder);

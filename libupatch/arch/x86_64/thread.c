@@ -362,6 +362,11 @@ bool arch_at_sigreturn(const struct arch_regs *regs, upatch_addr_t frame)
 	       regs->user.rsp == frame + sizeof(uint64_t);
 }
 
+void arch_hide_error(struct arch_regs *regs)
+{
+	regs->user.rax = 0;
+}
+
 void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3])
 {
 	ret_results[0] = regs->user.rbx;
