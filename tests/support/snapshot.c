@@ -190,10 +190,35 @@ static void add_fd(pid_t pid, int fd, void *arg)
 	add_line(arg, "fd %d -> %s", fd, target);
 }
 
+/* include/linux/sched.h */
+#define PF_IO_WORKER   0x00000010UL
+#define PF_USER_WORKER 0x00004000UL
+
+/* A thread of the kernel's own (io_uring), which comes and goes as it likes. */
+static bool is_kernel_worker(pid_t pid, int tid)
+{
+	unsigned long flags = 0;
+	char path[64], stat[512];
+	const char *end;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	end = fgets(stat, sizeof(stat), file) ? strrchr(stat, ')') : NULL;
+	fclose(file);
+	return end != NULL &&
+	       sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 &&
+	       (flags & (PF_IO_WORKER | PF_USER_WORKER)) != 0;
+}
+
 static void add_thread(pid_t pid, int tid, void *arg)
 {
 	char name[64], blocked[32];
 
+	if (is_kernel_worker(pid, tid))
+		return;
 	procfs_status_field(pid, tid, "Name", name, sizeof(name));
 	procfs_status_field(pid, tid, "SigBlk", blocked, sizeof(blocked));
 	add_line(arg, "thread %d %s SigBlk %s %s", tid, name, blocked,
