@@ -77,13 +77,38 @@ static int report(const struct process *process, struct upatch_error *err)
 		process->pid, call);
 }
 
+pid_t agent_end_find(const struct process *process)
+{
+	const upatch_addr_t addr =
+		process->state_addr + offsetof(struct rt_state, agent_tid);
+	uint32_t tid;
+
+	if (!process->state_addr)
+		return tasks_find_comm(process->pid, RT_AGENT_COMM);
+	if (memory_read_some(&process->memory, addr, &tid, sizeof(tid)) !=
+		    sizeof(tid) ||
+	    tid == 0)
+		return 0;
+	return tasks_find_inner(process->pid, (pid_t)tid);
+}
+
+/* While it ends it has no number any more. */
+static bool is_there(const struct process *process, pid_t agent)
+{
+	return agent && tasks_kind(process->pid, agent) != TASK_GONE;
+}
+
 int agent_end_wait(const struct process *process, uint64_t deadline_ns,
 		   struct upatch_error *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	const uint64_t begin = tracer_now_ns();
+	pid_t agent = agent_end_find(process);
 
-	while (tasks_find_comm(process->pid, RT_AGENT_COMM)) {
+	/* It may be at its very beginning, or its end. */
+	if (!agent)
+		nanosleep(&pause, NULL);
+	while (is_there(process, agent)) {
 		const uint64_t now = tracer_now_ns();
 
 		if (asked_to_stop(&process->asked))

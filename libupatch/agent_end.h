@@ -6,6 +6,13 @@
 #include "process.h"
 
 /*
+ * The agent, as we number it, or 0.  Its name alone does not tell: threads
+ * that a callback creates have it, too.  Without a runtime that is known the
+ * name has to do.
+ */
+pid_t agent_end_find(const struct process *process);
+
+/*
  * Waits until there is no agent: for a second where a controller lives, and
  * until `deadline_ns` where nobody does and a callback holds the agent up.
  * UPATCH_ERROR_BUSY, with the reason: there still is one.

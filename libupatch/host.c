@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "agent_end.h"
 #include "arch/own_calls.h"
 #include "dynamic.h"
 #include "examine.h"
@@ -391,7 +392,7 @@ int host_find(struct process *process, struct tracer *tracer,
 					      err);
 			break;
 		}
-		if (tasks_find_comm(process->pid, RT_AGENT_COMM)) {
+		if (agent_end_find(process)) {
 			ret = error_set(
 				err, UPATCH_ERROR_BUSY, 0,
 				"another operation is at work in process %d",

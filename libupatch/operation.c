@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent_end.h"
 #include "leave.h"
 #include "tasks.h"
 #include "tracer.h"
@@ -111,8 +112,7 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	operation->result.host_ns = injection.host_ns;
 	operation_trace(operation, "entered through thread %d in %lu us",
 			injection.host_tid, injection.host_ns / 1000);
-	operation->agent_tid =
-		tasks_find_comm(operation->process->pid, RT_AGENT_COMM);
+	operation->agent_tid = agent_end_find(operation->process);
 	ret = process_refresh(operation->process, err);
 	if (!ret)
 		ret = operation_look(operation, err);

@@ -189,10 +189,10 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		.transition_id = state->transition.id,
 		.reversed = state->transition.reversed,
 	};
-	const pid_t agent =
-		state->agent_tid
-			? tasks_find_comm(looking->process->pid, RT_AGENT_COMM)
-			: 0;
+	const pid_t agent = state->agent_tid
+				    ? tasks_find_inner(looking->process->pid,
+						       (pid_t)state->agent_tid)
+				    : 0;
 	int ret;
 
 	tracer->deadlines.thread_offset = state->thread_offset;

@@ -444,6 +444,26 @@ pid_t tasks_inner_tid(pid_t pid, pid_t tid)
 	return count ? numbers[count - 1] : tid;
 }
 
+pid_t tasks_find_inner(pid_t pid, pid_t inner_tid)
+{
+	pid_t found = 0;
+	size_t count;
+	pid_t *tids;
+
+	/* Mostly it is in our namespace. */
+	if (tasks_kind(pid, inner_tid) == TASK_THREAD &&
+	    tasks_inner_tid(pid, inner_tid) == inner_tid)
+		return inner_tid;
+	if (tasks_list(pid, &tids, &count, NULL))
+		return 0;
+	for (size_t i = 0; i < count && !found; i++) {
+		if (tasks_inner_tid(pid, tids[i]) == inner_tid)
+			found = tids[i];
+	}
+	free(tids);
+	return found;
+}
+
 /*
  * When the process of that number began, field 22, in the /proc of a root, or
  * in ours (AT_FDCWD); 0: it is not there.

@@ -78,6 +78,8 @@ bool tasks_number_inside(pid_t pid, pid_t tid, pid_t *ret_number);
 /* Pages mapped, and those among them that are private and writable. */
 bool tasks_memory(pid_t pid, unsigned long *ret_total,
 		  unsigned long *ret_private);
+/* The thread with that number in its innermost pid namespace, or 0. */
+pid_t tasks_find_inner(pid_t pid, pid_t inner_tid);
 /* The thread of that name, or 0. */
 pid_t tasks_find_comm(pid_t pid, const char *comm);
 /* The system call it waits in, -1 if it runs or that is not known. */

@@ -46,6 +46,21 @@ Test(transition, wait_times_out_as_long_as_the_thread_stays)
 	victim_stop(&victim);
 }
 
+/* Threads that a callback creates have the agent's name. */
+Test(transition, thread_with_the_name_of_the_agent_is_waited_for)
+{
+	require_ptrace();
+	VICTIM_START(&victim, "blocker", "upatch-agent");
+	victim_expect(&victim, "enter", "entered");
+	EXPECT_REFUSAL(EXIT_TIMED_OUT, "(upatch-agent): on-stack of guarded",
+		       "apply", victim.target, path_of_patch("guarded"),
+		       "--timeout", "0.2", "--on-timeout", "leave");
+	EXPECT_EXIT(EXIT_TIMED_OUT, "wait", "--timeout", "0.2", victim.target);
+	victim_expect(&victim, "leave", "left 1");
+	EXPECT_EXIT(EXIT_DONE, "wait", victim.target);
+	victim_stop(&victim);
+}
+
 Test(transition, reverse_goes_back_without_the_blocking_thread)
 {
 	stall();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread named "blocker" sits in guarded() until it is told to leave.
+ * A thread named NAME, or "blocker", sits in guarded() until it is told to
+ * leave.  usage: blocker [NAME]
  * enter, leave: what it says is "entered", "left VERSION".
  * call: the main thread calls guarded(), plain() and wrapper().
  */
@@ -55,8 +56,7 @@ static REPLACED int wrapper(void)
 
 static void *run_blocker(void *arg)
 {
-	(void)arg;
-	pthread_setname_np(pthread_self(), "blocker");
+	pthread_setname_np(pthread_self(), arg);
 	for (;;) {
 		wait_on(enter_fd);
 		left_version = guarded(1);
@@ -65,8 +65,10 @@ static void *run_blocker(void *arg)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	static char default_name[] = "blocker";
+	char *name = argc > 1 ? argv[1] : default_name;
 	pthread_t blocker;
 	char command[64];
 
@@ -75,7 +77,7 @@ int main(void)
 	inside_fd = eventfd(0, EFD_CLOEXEC);
 	leave_fd = eventfd(0, EFD_CLOEXEC);
 	left_fd = eventfd(0, EFD_CLOEXEC);
-	if (pthread_create(&blocker, NULL, run_blocker, NULL) != 0)
+	if (pthread_create(&blocker, NULL, run_blocker, name) != 0)
 		victim_die("pthread_create");
 	victim_say("ready");
 	while (victim_next_command(command, sizeof(command))) {
