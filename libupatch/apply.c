@@ -2,7 +2,6 @@
 /* upatch_apply: from a patch file to a running patch. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "conclude.h"
 #include "drive.h"
@@ -14,14 +13,10 @@
 #include "patch_file.h"
 #include "plan.h"
 #include "state_check.h"
-#include "tracer.h"
 #include "trust.h"
 
-/* While libraries come and go. */
-#define RETRY_PAUSE_NS 3000000L
-
 struct application {
-	struct operation operation;
+	struct operation *operation;
 	const struct upatch_patch_file *file;
 	struct plan plan;
 };
@@ -45,7 +40,7 @@ static int check_no_transition(const struct operation *operation,
 static int check_again(const struct application *application,
 		       struct upatch_error *err)
 {
-	const struct operation *operation = &application->operation;
+	const struct operation *operation = application->operation;
 	const struct patch_model *model = patch_file_model(application->file);
 	struct findings findings = { 0 };
 	int ret = check_no_transition(operation, err);
@@ -67,7 +62,7 @@ static int check_again(const struct application *application,
 
 static int load(struct application *application, struct upatch_error *err)
 {
-	struct operation *operation = &application->operation;
+	struct operation *operation = application->operation;
 	const struct upatch_info *info =
 		upatch_patch_file_info(application->file);
 	struct rt_request request = {
@@ -99,7 +94,7 @@ static int load(struct application *application, struct upatch_error *err)
 
 static int prepare(struct application *application, struct upatch_error *err)
 {
-	struct operation *operation = &application->operation;
+	struct operation *operation = application->operation;
 	const struct view_patch *patch;
 	int ret = operation_look(operation, err);
 
@@ -126,7 +121,7 @@ static const char *object_text(const struct patch_model *model, uint32_t index)
 
 static int enable(struct application *application, struct upatch_error *err)
 {
-	struct operation *operation = &application->operation;
+	struct operation *operation = application->operation;
 	const struct rt_request request = {
 		.type = RT_ENABLE,
 		.patch = operation->patch,
@@ -157,7 +152,7 @@ static int enable(struct application *application, struct upatch_error *err)
  */
 static void undo(struct application *application)
 {
-	struct operation *operation = &application->operation;
+	struct operation *operation = application->operation;
 	const struct view_patch *patch = NULL;
 
 	operation_ignore_asked(operation);
@@ -184,7 +179,7 @@ static int touch_target(struct application *application,
 			struct upatch_error *err)
 {
 	const struct drive drive = { 0 };
-	struct operation *operation = &application->operation;
+	struct operation *operation = application->operation;
 	int ret = operation_enter(operation, err);
 
 	if (!ret)
@@ -212,7 +207,7 @@ static int touch_target(struct application *application,
 
 static int apply(struct application *application, struct upatch_error *err)
 {
-	struct operation *operation = &application->operation;
+	struct operation *operation = application->operation;
 	struct signer signer;
 	int ret = trust_check(application->file, operation->process->pid,
 			      &operation->options, &signer, err);
@@ -241,38 +236,21 @@ static int apply(struct application *application, struct upatch_error *err)
 	return ret ? ret : touch_target(application, err);
 }
 
-/*
- * *ret_retry: it failed for a reason that may be gone the next time.  *err is
- * that of the time before; twice the same, read from memory that was whole, is
- * none that passes.
- */
-static int attempt(struct application *application,
-		   struct upatch_target *target,
-		   const struct upatch_options *options, uint64_t begin_ns,
-		   bool *ret_retry, struct upatch_error *err)
+static int run(struct operation *operation, void *user,
+	       struct upatch_error *err)
 {
-	struct operation *operation = &application->operation;
-	const struct upatch_error before = *err;
-	int ret = operation_open(operation, target, options, err);
+	struct application *application = user;
 
-	operation->deadline_ns -= operation->begin_ns - begin_ns;
-	operation->begin_ns = begin_ns;
-	snprintf(operation->result.patch, sizeof(operation->result.patch), "%s",
-		 patch_file_model(application->file)->name);
-	if (!ret)
-		ret = apply(application, err);
-	if (ret)
-		ret = conclude(operation, AIM_APPLIED, err->code, err);
-	*ret_retry = flux_explains(operation, ret, err) &&
-		     (ret != UPATCH_ERROR_MISMATCH || operation->is_begun ||
-		      strcmp(before.message, err->message) != 0);
-	if (*ret_retry && operation_is_over(operation)) {
-		ret = flux_report(operation, err);
-		*ret_retry = false;
-	}
-	operation_close(operation);
+	application->operation = operation;
+	return apply(application, err);
+}
+
+static void clear(void *user)
+{
+	struct application *application = user;
+
 	plan_free(&application->plan);
-	return ret;
+	application->plan = (struct plan){ 0 };
 }
 
 int upatch_apply(struct upatch_target *target,
@@ -280,29 +258,17 @@ int upatch_apply(struct upatch_target *target,
 		 const struct upatch_options *options,
 		 struct upatch_result *ret_result, struct upatch_error *err)
 {
-	const struct timespec pause = { .tv_nsec = RETRY_PAUSE_NS };
 	struct application application = { .file = file };
-	const uint64_t begin_ns = tracer_now_ns();
-	struct upatch_error local = { 0 };
-	bool retry;
-	int ret;
+	struct flux_work work = {
+		.aim = AIM_APPLIED,
+		.run = run,
+		.clear = clear,
+		.user = &application,
+	};
 
 	if (!file)
 		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				 "no patch file is given");
-	for (;;) {
-		ret = attempt(&application, target, options, begin_ns, &retry,
-			      &local);
-		if (!retry)
-			break;
-		operation_trace(&application.operation,
-				"libraries come and go: %s", local.message);
-		nanosleep(&pause, NULL);
-		application = (struct application){ .file = file };
-	}
-	if (ret && err)
-		*err = local;
-	if (!ret && ret_result)
-		*ret_result = application.operation.result;
-	return ret;
+	work.patch_name = patch_file_model(file)->name;
+	return flux_run(&work, target, options, ret_result, err);
 }

@@ -3,7 +3,13 @@
 #include "flux.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "tracer.h"
+
+#define RETRY_PAUSE_NS 3000000L
 
 static bool is_same(const struct module *a, const struct module *b)
 {
@@ -34,8 +40,8 @@ static bool have_changed(const struct process *process)
  * counts as well: memory that is not there any more, or code that is not what
  * it was when the plan was made.
  */
-bool flux_explains(struct operation *operation, int ret,
-		   const struct upatch_error *err)
+static bool explains(const struct operation *operation, int ret,
+		     const struct upatch_error *err)
 {
 	struct process *process = operation->process;
 
@@ -65,10 +71,83 @@ bool flux_explains(struct operation *operation, int ret,
 	return process->modules.count && have_changed(process);
 }
 
-int flux_report(const struct operation *operation, struct upatch_error *err)
+/* There was no time left in which they stood still. */
+static int report(const struct operation *operation, enum aim aim,
+		  struct upatch_error *err)
 {
+	if (asked_to_stop(&operation->process->asked)) {
+		asked_report(err);
+		error_append(err, aim == AIM_ENDED
+					  ? "the transition was left running"
+					  : "nothing was changed");
+		return err->code;
+	}
 	error_prefix(err, "libraries of process %d come and go all the time",
 		     operation->process->pid);
 	err->code = UPATCH_ERROR_BUSY;
 	return err->code;
+}
+
+/*
+ * *ret_retry: it failed for a reason that may be gone the next time.  *err is
+ * that of the time before; twice the same, read from memory that was whole, is
+ * none that passes.
+ */
+static int attempt(const struct flux_work *work, struct operation *operation,
+		   struct upatch_target *target,
+		   const struct upatch_options *options, uint64_t begin_ns,
+		   bool *ret_retry, struct upatch_error *err)
+{
+	const struct upatch_error before = *err;
+	int ret = operation_open(operation, target, options, err);
+
+	operation->deadline_ns -= operation->begin_ns - begin_ns;
+	operation->begin_ns = begin_ns;
+	if (work->patch_name)
+		snprintf(operation->result.patch,
+			 sizeof(operation->result.patch), "%s",
+			 work->patch_name);
+	if (!ret)
+		ret = work->run(operation, work->user, err);
+	if (ret)
+		ret = conclude(operation, work->aim, err->code, err);
+	*ret_retry = explains(operation, ret, err) &&
+		     (ret != UPATCH_ERROR_MISMATCH || operation->is_begun ||
+		      strcmp(before.message, err->message) != 0);
+	if (*ret_retry && operation_is_over(operation)) {
+		operation->process->asked.is_ignored = false;
+		ret = report(operation, work->aim, err);
+		*ret_retry = false;
+	}
+	operation_close(operation);
+	return ret;
+}
+
+int flux_run(const struct flux_work *work, struct upatch_target *target,
+	     const struct upatch_options *options,
+	     struct upatch_result *ret_result, struct upatch_error *err)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_PAUSE_NS };
+	const uint64_t begin_ns = tracer_now_ns();
+	struct upatch_error local = { 0 };
+	struct operation operation;
+	bool retry;
+	int ret;
+
+	for (;;) {
+		ret = attempt(work, &operation, target, options, begin_ns,
+			      &retry, &local);
+		if (work->clear)
+			work->clear(work->user);
+		if (!retry)
+			break;
+		operation_trace(&operation, "libraries come and go: %s",
+				local.message);
+		nanosleep(&pause, NULL);
+	}
+	if (ret && err)
+		*err = local;
+	if (!ret && ret_result)
+		*ret_result = operation.result;
+	return ret;
 }

@@ -2,9 +2,15 @@
 /* upatch_wait, upatch_reverse, upatch_force: a transition that runs already. */
 #include <stdio.h>
 
-#include "conclude.h"
 #include "drive.h"
-#include "operation.h"
+#include "flux.h"
+
+struct resumption {
+	struct drive drive;
+	bool needs_one;
+	/* the transition as the first try found it; 0: there was none */
+	uint32_t begun_id, begun_reversed;
+};
 
 static const struct view_patch *find_moving(const struct operation *operation)
 {
@@ -12,10 +18,10 @@ static const struct view_patch *find_moving(const struct operation *operation)
 				    operation->view.state.transition.patch);
 }
 
-static int resume(struct operation *operation, const struct drive *drive,
+static int resume(struct operation *operation, struct resumption *resumption,
 		  struct upatch_error *err)
 {
-	const bool is_wait = !drive->reverse && !drive->force;
+	const bool is_wait = !resumption->needs_one;
 	int ret = operation_enter(operation, err);
 
 	if (!ret && !find_moving(operation) && is_wait) {
@@ -30,40 +36,59 @@ static int resume(struct operation *operation, const struct drive *drive,
 		return ret;
 	operation->is_begun = true;
 	operation->patch = operation->view.state.transition.patch;
-	return drive_transition(operation, drive, err);
+	return drive_transition(operation, &resumption->drive, err);
+}
+
+/* A try that failed may have turned it around already. */
+static void note_direction(const struct rt_transition *transition,
+			   struct resumption *resumption)
+{
+	if (!resumption->begun_id) {
+		resumption->begun_id = transition->id;
+		resumption->begun_reversed = transition->reversed;
+	} else if (resumption->begun_id == transition->id &&
+		   resumption->begun_reversed != transition->reversed) {
+		resumption->drive.reverse = false;
+	}
+}
+
+static int run(struct operation *operation, void *user,
+	       struct upatch_error *err)
+{
+	struct resumption *resumption = user;
+	const struct view_patch *moving = find_moving(operation);
+
+	if (!moving && resumption->needs_one)
+		return error_set(err, UPATCH_ERROR_NO_TRANSITION, 0,
+				 "no transition is running in process %d",
+				 operation->process->pid);
+	if (!moving)
+		return 0;
+	operation->result.func_count = view_count_funcs(moving);
+	snprintf(operation->result.patch, sizeof(operation->result.patch), "%s",
+		 moving->rt.name);
+	note_direction(&operation->view.state.transition, resumption);
+	return operation->options.dry_run ? 0
+					  : resume(operation, resumption, err);
 }
 
 /* `needs_one`: that none is running is a failure. */
-static int run(struct upatch_target *target,
-	       const struct upatch_options *options, const struct drive *drive,
-	       bool needs_one, struct upatch_result *ret_result,
-	       struct upatch_error *err)
+static int run_again(struct upatch_target *target,
+		     const struct upatch_options *options,
+		     const struct drive *drive, bool needs_one,
+		     struct upatch_result *ret_result, struct upatch_error *err)
 {
-	const struct view_patch *moving = NULL;
-	struct upatch_error local = { 0 };
-	struct operation operation;
-	int ret = operation_open(&operation, target, options, &local);
+	struct resumption resumption = {
+		.drive = *drive,
+		.needs_one = needs_one,
+	};
+	const struct flux_work work = {
+		.aim = AIM_ENDED,
+		.run = run,
+		.user = &resumption,
+	};
 
-	if (!ret)
-		moving = find_moving(&operation);
-	if (moving)
-		operation.result.func_count = view_count_funcs(moving);
-	if (moving)
-		snprintf(operation.result.patch, sizeof(operation.result.patch),
-			 "%s", moving->rt.name);
-	if (!ret && !moving && needs_one)
-		ret = error_set(&local, UPATCH_ERROR_NO_TRANSITION, 0,
-				"no transition is running in process %d",
-				operation.process->pid);
-	if (!ret && moving && !operation.options.dry_run)
-		ret = resume(&operation, drive, &local);
-	ret = conclude(&operation, AIM_ENDED, ret, &local);
-	operation_close(&operation);
-	if (ret && err)
-		*err = local;
-	if (!ret && ret_result)
-		*ret_result = operation.result;
-	return ret;
+	return flux_run(&work, target, options, ret_result, err);
 }
 
 int upatch_wait(struct upatch_target *target,
@@ -72,7 +97,7 @@ int upatch_wait(struct upatch_target *target,
 {
 	const struct drive drive = { .is_running = true };
 
-	return run(target, options, &drive, false, ret_result, err);
+	return run_again(target, options, &drive, false, ret_result, err);
 }
 
 int upatch_reverse(struct upatch_target *target,
@@ -81,7 +106,7 @@ int upatch_reverse(struct upatch_target *target,
 {
 	const struct drive drive = { .is_running = true, .reverse = true };
 
-	return run(target, options, &drive, true, ret_result, err);
+	return run_again(target, options, &drive, true, ret_result, err);
 }
 
 int upatch_force(struct upatch_target *target,
@@ -90,5 +115,5 @@ int upatch_force(struct upatch_target *target,
 {
 	const struct drive drive = { .is_running = true, .force = true };
 
-	return run(target, options, &drive, true, ret_result, err);
+	return run_again(target, options, &drive, true, ret_result, err);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* upatch_revert: back to what ran before the patch. */
-#include <stdio.h>
-
-#include "conclude.h"
 #include "drive.h"
+#include "flux.h"
 #include "operation.h"
 
 static int find_enabled(const struct operation *operation, const char *name,
@@ -51,9 +49,10 @@ static int disable(struct operation *operation, const char *name,
 	return ret;
 }
 
-static int revert(struct operation *operation, const char *name,
+static int revert(struct operation *operation, void *user,
 		  struct upatch_error *err)
 {
+	const char *name = *(const char *const *)user;
 	const struct drive drive = { 0 };
 	const struct view_patch *patch;
 	int ret = find_enabled(operation, name, &patch, err);
@@ -75,23 +74,15 @@ int upatch_revert(struct upatch_target *target, const char *patch_name,
 		  const struct upatch_options *options,
 		  struct upatch_result *ret_result, struct upatch_error *err)
 {
-	struct upatch_error local = { 0 };
-	struct operation operation;
-	int ret;
+	const struct flux_work work = {
+		.aim = AIM_REVERTED,
+		.patch_name = patch_name,
+		.run = revert,
+		.user = &patch_name,
+	};
 
 	if (!patch_name)
 		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
 				 "no name of a patch is given");
-	ret = operation_open(&operation, target, options, &local);
-	snprintf(operation.result.patch, sizeof(operation.result.patch), "%s",
-		 patch_name);
-	if (!ret)
-		ret = revert(&operation, patch_name, &local);
-	ret = conclude(&operation, AIM_REVERTED, ret, &local);
-	operation_close(&operation);
-	if (ret && err)
-		*err = local;
-	if (!ret && ret_result)
-		*ret_result = operation.result;
-	return ret;
+	return flux_run(&work, target, options, ret_result, err);
 }

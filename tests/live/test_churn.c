@@ -13,6 +13,7 @@
 
 /* UPATCH_CYCLES=200 is the long run. */
 #define PRESET_CYCLES 15
+#define STORM_CYCLES  9
 
 TestSuite(churn, .timeout = 600);
 
@@ -63,6 +64,58 @@ Test(churn, main_thread_is_not_borrowed_while_it_frees_a_stack)
 	}
 	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
+}
+
+static struct victim storm;
+
+static void expect_round(const char *absent)
+{
+	const char *answer = victim_ask(&storm, "round");
+
+	if (victim_number(answer, absent) != 0)
+		cr_fatal("%s", answer);
+}
+
+/* A thread inside held() keeps the transition from ending. */
+static void leave_running(void)
+{
+	victim_expect(&storm, "hold", "held");
+	EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "2", "--on-timeout",
+		    "leave", storm.target, path_of_patch("storm"));
+}
+
+static void run_storm(unsigned int cycle)
+{
+	upatchctl_apply(storm.target, "storm");
+	expect_round("old");
+	upatchctl_revert(storm.target, "storm");
+	expect_round("new");
+	if (cycle % 4 != 0)
+		return;
+	leave_running();
+	EXPECT_EXIT(EXIT_DONE, "reverse", storm.target);
+	expect_round("new");
+	victim_expect(&storm, "free", "free");
+	leave_running();
+	victim_expect(&storm, "free", "free");
+	EXPECT_EXIT(EXIT_DONE, "wait", storm.target);
+	expect_round("old");
+	upatchctl_revert(storm.target, "storm");
+	expect_round("new");
+}
+
+/* What each operation has read is out of date at once: it is made again. */
+Test(churn, patch_of_the_library_that_all_threads_load_and_unload)
+{
+	require_ptrace();
+	VICTIM_START(&storm, "churn", "turns",
+		     path_of_victim("libtarget_a.so"));
+	for (unsigned int i = 0; i < cycle_count(STORM_CYCLES); i++) {
+		run_storm(i);
+		tried(1, "cycles amid dlopen of what is patched");
+	}
+	victim_check_undisturbed(&storm);
+	victim_stop(&storm);
 }
 
 /* Within one transition a thread changes sides once, or never. */

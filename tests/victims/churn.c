@@ -2,10 +2,12 @@
 /*
  * Fifteen threads that malloc, free, dlopen and dlclose without pause, one
  * that creates and joins threads, and one that calls work().
- * usage: churn idle|busy LIBRARY
+ * usage: churn idle|busy|turns LIBRARY
  * busy: the main thread waits for commands inside stdio, where it holds a
  * lock of libc, so that no thread is idle but the caller between its calls.
+ * turns: only one at a time has the library open, so that it comes and goes.
  * round: results of calls that began since; `loops` of the slowest thread.
+ * hold, free: one more thread is inside held().
  */
 #include "victim.h"
 
@@ -24,6 +26,8 @@ static atomic_bool stopping;
 static atomic_ulong loop_count[CHURNER_COUNT + 1];
 static atomic_ulong current_round, done_round, old_count, new_count;
 static const char *library;
+static bool takes_turns;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 /* With a constant in its place the function is too short for a jump. */
 static volatile int step = 1;
@@ -31,6 +35,35 @@ static volatile int step = 1;
 static REPLACED int work(int x)
 {
 	return x + step;
+}
+
+static int held_fds[2], free_fds[2];
+
+static void pass_token(int fd)
+{
+	if (write(fd, "", 1) != 1)
+		victim_die("write");
+}
+
+static void take_token(int fd)
+{
+	char byte;
+
+	if (read(fd, &byte, 1) != 1)
+		victim_die("read");
+}
+
+static REPLACED int held(void)
+{
+	pass_token(held_fds[1]);
+	take_token(free_fds[0]);
+	return step;
+}
+
+static void *run_held(void *arg)
+{
+	held();
+	return arg;
 }
 
 static void churn_memory(unsigned int seed)
@@ -51,12 +84,20 @@ static void *run_churner(void *arg)
 	atomic_ulong *loops = arg;
 
 	while (!stopping) {
-		void *handle = dlopen(library, RTLD_NOW);
+		void *handle;
 
+		if (takes_turns)
+			pthread_mutex_lock(&turn);
+		handle = dlopen(library, RTLD_NOW);
 		if (handle == NULL || dlsym(handle, "target_a") == NULL)
 			victim_die(dlerror());
-		churn_memory((unsigned int)*loops);
+		if (!takes_turns)
+			churn_memory((unsigned int)*loops);
 		dlclose(handle);
+		if (takes_turns)
+			pthread_mutex_unlock(&turn);
+		if (takes_turns)
+			churn_memory((unsigned int)*loops);
 		(*loops)++;
 	}
 	return NULL;
@@ -124,6 +165,24 @@ static bool next_command(bool busy, char *line, size_t size)
 	return victim_next_command(line, size);
 }
 
+static void obey(const char *command)
+{
+	static pthread_t holder;
+
+	if (strcmp(command, "hold") == 0) {
+		if (pthread_create(&holder, NULL, run_held, NULL) != 0)
+			victim_die("pthread_create");
+		take_token(held_fds[0]);
+		victim_say("held");
+	} else if (strcmp(command, "free") == 0) {
+		pass_token(free_fds[1]);
+		pthread_join(holder, NULL);
+		victim_say("free");
+	} else {
+		report_round();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t threads[CHURNER_COUNT + 2];
@@ -132,9 +191,12 @@ int main(int argc, char **argv)
 
 	victim_init();
 	if (argc != 3)
-		victim_die("usage: churn idle|busy LIBRARY");
+		victim_die("usage: churn idle|busy|turns LIBRARY");
 	busy = strcmp(argv[1], "busy") == 0;
+	takes_turns = strcmp(argv[1], "turns") == 0;
 	library = argv[2];
+	if (pipe(held_fds) != 0 || pipe(free_fds) != 0)
+		victim_die("pipe");
 	for (int i = 0; i < CHURNER_COUNT; i++)
 		pthread_create(&threads[i], NULL, run_churner, &loop_count[i]);
 	pthread_create(&threads[CHURNER_COUNT], NULL, run_creator,
@@ -142,7 +204,7 @@ int main(int argc, char **argv)
 	pthread_create(&threads[CHURNER_COUNT + 1], NULL, run_caller, NULL);
 	victim_say("ready");
 	while (next_command(busy, command, sizeof(command)))
-		report_round();
+		obey(command);
 	stopping = true;
 	for (int i = 0; i < CHURNER_COUNT + 2; i++)
 		pthread_join(threads[i], NULL);
