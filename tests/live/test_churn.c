@@ -13,7 +13,7 @@
 
 /* UPATCH_CYCLES=200 is the long run. */
 #define PRESET_CYCLES 15
-#define STORM_CYCLES  9
+#define STORM_CYCLES  5
 
 TestSuite(churn, .timeout = 600);
 
