@@ -7,14 +7,14 @@
 /* Index: the status. */
 static const char *const exit_statuses[] = {
 	"done",
-	"failed, the process is unchanged",
+	"failed, the process is unchanged; or interrupted",
 	"wrong usage",
 	"no such process or patch",
 	"not permitted",
 	"refused: patch and process do not fit",
-	"busy: another transition or tracer is at work",
+	"busy: another operation, transition or tracer is at work",
 	"timed out, and reversed or left as asked",
-	"the undo failed: the process is damaged",
+	"the undo failed: something is left in the process",
 };
 #define EXIT_STATUS_COUNT (sizeof(exit_statuses) / sizeof(*exit_statuses))
 /* The first ones that a command which only reads can have. */
@@ -43,8 +43,9 @@ void help_put_program(FILE *out, const struct command *const *commands)
 {
 	fputs("Usage: upatchctl COMMAND [OPERAND]... [OPTION]...\n\n"
 	      "Change the code of running processes without restarting them.\n"
-	      "TARGET is a process id, PATCH.so a patch, NAME the name of one."
-	      "\n\nCommands:\n",
+	      "TARGET is a process id, or means all processes of which it is true:\n"
+	      "exe:PATH, comm:NAME, lib:SONAME, cgroup:PATH or unit:NAME.service.\n"
+	      "PATCH.so is a patch, NAME the name of one.\n\nCommands:\n",
 	      out);
 	for (; *commands; commands++)
 		fprintf(out, "  %-8s %s\n", (*commands)->name,

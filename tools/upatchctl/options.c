@@ -241,7 +241,7 @@ void options_put_help(FILE *out, const struct command *command)
 		if (!takes(command, spec))
 			continue;
 		fprintf(out, "  --%s %-*s  %s\n", spec->name,
-			(int)(16 - strlen(spec->name)),
+			(int)(17 - strlen(spec->name)),
 			spec->argument ? spec->argument : "", spec->help);
 	}
 }

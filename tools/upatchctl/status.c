@@ -177,7 +177,7 @@ const struct command status_command = {
 	.description =
 		"Show the patches of the process TARGET, or only the patch NAME; without TARGET,\n"
 		"of all processes that you may look at.  For a running transition, show the\n"
-		"threads that have not moved and why.",
+		"threads that have not moved and why; also callbacks that are running.",
 	.example = "upatchctl status 4711 --json",
 	.min_operands = 0,
 	.max_operands = 2,
