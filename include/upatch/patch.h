@@ -67,8 +67,9 @@ struct upatch_symbol {
  * All optional.  They run in an ordinary thread that holds no lock of the
  * application, so they may lock, allocate and sleep; but for an object that is
  * coming or going, in the thread that called dlopen or dlclose, which holds the
- * loader's lock: to load or unload anything there is a deadlock.  pre_patch and
- * post_unpatch are partners, as are post_patch and pre_unpatch: an unpatch
+ * loader's lock: they must not wait for a thread that may want it, and while
+ * an object is going nothing may be loaded or closed, or the loader ends the
+ * process.  pre_patch and post_unpatch are partners, as are post_patch and pre_unpatch: an unpatch
  * callback runs only if its partner ran (post_unpatch also if there is no
  * pre_patch).
  */
