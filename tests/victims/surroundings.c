@@ -22,8 +22,8 @@ static REPLACED int work(int x)
 static void enter(const char *name, const char *arg)
 {
 	static const struct surrounding *const tables[] = {
-		surround_filters, surround_limits,  surround_memory,
-		surround_roots,	  surround_threads,
+		surround_filters, surround_groups, surround_limits,
+		surround_memory,  surround_roots,  surround_threads,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {

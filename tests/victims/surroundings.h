@@ -26,10 +26,11 @@ void surroundings_note_number(void);
 /* This machine cannot have the surrounding; errno says why. */
 void surroundings_lack(const char *what);
 
-/* surround_filters.c, surround_limits.c, surround_memory.c, surround_roots.c,
+/* surround_filters.c, surround_groups.c, surround_limits.c, surround_memory.c, surround_roots.c,
  * surround_threads.c; each ends with an entry without name.
  */
 extern const struct surrounding surround_filters[];
+extern const struct surrounding surround_groups[];
 extern const struct surrounding surround_limits[];
 extern const struct surrounding surround_memory[];
 extern const struct surrounding surround_roots[];
