@@ -414,6 +414,45 @@ static void expect_audit(int fd, const char *const parts[])
 #define EXPECT_AUDIT(fd, ...)                                                  \
 	expect_audit((fd), (const char *const[]){ __VA_ARGS__, NULL })
 
+/* A daemon that is stopped, or has its hands full. */
+static void fill(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		cr_fatal("cannot connect to %s", path);
+	while (send(fd, "x", 1, 0) == 1)
+		;
+	close(fd);
+}
+
+Test(trust, log_that_nobody_reads_is_not_waited_for)
+{
+	const char *prefix[] = { "unshare",   "-m", "sh", "-c",
+				 WITH_SYSLOG, NULL, NULL };
+	struct victim victim;
+	struct place place;
+	struct run run;
+	int fd;
+
+	require_ptrace();
+	make_signed_place(&place);
+	VICTIM_START(&victim, "workers", "sleep", "2");
+	prefix[5] = in_place(&place, "log");
+	fd = listen_as_syslog(prefix[5]);
+	fill(prefix[5]);
+	upatchctl_run_under(prefix);
+	run = UPATCHCTL("apply", victim.target, place.patch);
+	cr_assert(eq(int, run.exit_status, EXIT_DONE));
+	cr_assert(strstr(run.err, "does not take the audit line") != NULL);
+	run_free(&run);
+	close(fd);
+	victim_stop(&victim);
+	remove_place(&place);
+}
+
 Test(trust, operations_are_audited)
 {
 	const char *prefix[] = { "unshare",   "-m", "sh", "-c",

@@ -2,12 +2,18 @@
 /* One line to syslog for each operation on a process. */
 #include "audit.h"
 
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "printable.h"
+
+#define LOG_WAIT_MS 1000
 
 /* Quoted: a name must not be able to look like the next field. */
 static void put_text(FILE *out, const char *key, const char *text)
@@ -66,6 +72,42 @@ static void put_result(FILE *out, const struct audit *audit)
 		put_text(out, "error", audit->err->message);
 }
 
+/*
+ * syslog(3) waits for ever for a daemon that is there and does not read.
+ * Where none is, or one of another kind, it does not, or tells by itself.
+ */
+static bool log_takes_lines(void)
+{
+	const struct sockaddr_un log = { AF_UNIX, "/dev/log" };
+	struct pollfd end = { .events = POLLOUT };
+	bool is_full;
+
+	end.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (end.fd < 0)
+		return true;
+	is_full = connect(end.fd, (const struct sockaddr *)&log, sizeof(log)) ==
+			  0 &&
+		  poll(&end, 1, LOG_WAIT_MS) == 0;
+	close(end.fd);
+	return !is_full;
+}
+
+/* Once for all processes: each would wait again. */
+static void write_line(const char *line)
+{
+	static atomic_bool is_full;
+
+	if (is_full)
+		return;
+	if (log_takes_lines()) {
+		openlog("upatchctl", LOG_PID, LOG_AUTHPRIV);
+		syslog(LOG_NOTICE, "%s", line);
+	} else if (!atomic_exchange(&is_full, true)) {
+		fputs("upatchctl: the system log does not take the audit line\n",
+		      stderr);
+	}
+}
+
 void audit_write(const struct audit *audit)
 {
 	char *line = NULL;
@@ -77,9 +119,7 @@ void audit_write(const struct audit *audit)
 	put_what(out, audit);
 	put_who(out);
 	put_result(out, audit);
-	if (fclose(out) == 0) {
-		openlog("upatchctl", LOG_PID, LOG_AUTHPRIV);
-		syslog(LOG_NOTICE, "%s", line);
-	}
+	if (fclose(out) == 0)
+		write_line(line);
 	free(line);
 }
