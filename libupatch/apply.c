@@ -226,7 +226,9 @@ static int apply(struct application *application, struct upatch_error *err)
 	       sizeof(operation->result.signer));
 	operation->result.func_count =
 		(unsigned int)application->plan.func_count;
-	if (ret || operation->options.dry_run)
+	if (!ret && operation->options.dry_run)
+		return inject_check(operation->process, err);
+	if (ret)
 		return ret;
 	if (application->plan.hooks.are_possible)
 		ret = loader_filters_check(operation->process,

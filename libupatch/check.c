@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inject.h"
 #include "operation.h"
 #include "plan.h"
 
@@ -94,6 +95,26 @@ static int publish(struct check *check, struct upatch_error *err)
 	return 0;
 }
 
+/*
+ * What would refuse the process as it is.  That it is busy passes; what cannot
+ * be found out is none of the patch's problems.
+ */
+static int check_entering(struct process *process, struct findings *findings,
+			  struct upatch_error *err)
+{
+	struct upatch_error problem = { 0 };
+	int ret = process_check_ready(process, &problem);
+
+	if (!ret)
+		ret = inject_check(process, &problem);
+	if ((ret == UPATCH_ERROR_UNSUPPORTED ||
+	     ret == UPATCH_ERROR_PERMISSION) &&
+	    !findings_add_problem(findings, &problem))
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	return 0;
+}
+
 static int check_target(struct process *process,
 			const struct upatch_patch_file *file, struct plan *plan,
 			struct upatch_error *err)
@@ -107,6 +128,8 @@ static int check_target(struct process *process,
 	if (!ret)
 		ret = plan_make(process, process->state_addr ? &view : NULL,
 				file, plan, err);
+	if (!ret)
+		ret = check_entering(process, &plan->findings, err);
 	view_free(&view);
 	/* What is no problem of the patch. */
 	if (!ret && process_is_gone(process))

@@ -645,6 +645,18 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 	return find_libc(process, &entry->libc, err);
 }
 
+int inject_check(const struct process *process, struct upatch_error *err)
+{
+	struct entry entry = { 0 };
+	int ret;
+
+	if (process->state_addr)
+		return room_check(process->pid, 0, err);
+	ret = read_runtime(&entry, err);
+	free(entry.image);
+	return ret ? ret : room_check(process->pid, entry.image_len, err);
+}
+
 int inject_agent(struct process *process, uint64_t deadline_ns,
 		 struct channel *channel, struct injection *ret_injection,
 		 struct upatch_error *err)

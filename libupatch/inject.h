@@ -12,6 +12,10 @@ struct injection {
 	pid_t host_tid;
 };
 
+/* Reads only: whether what can be known beforehand would refuse to enter. */
+UPATCH_MUST_CHECK int inject_check(const struct process *process,
+				   struct upatch_error *err);
+
 /*
  * Borrows a thread, loads the runtime if it is not there, and starts the
  * agent; on success process->state_addr is set and `channel` open.  After a

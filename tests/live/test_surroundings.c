@@ -39,18 +39,22 @@ struct row {
 	/* of apply; if it is not EXIT_DONE, what is said has this part */
 	int exit_status;
 	const char *part;
+	/* `check` and `apply --dry-run` say it, too */
+	bool is_foreseen;
 };
 
-#define WORKS	      EXIT_DONE, NULL
-#define REFUSED(part) EXIT_REFUSED, (part)
+#define WORKS	      EXIT_DONE, NULL, false
+#define REFUSED(part) EXIT_REFUSED, (part), false
+/* Seen by reading alone. */
+#define FORESEEN(part) EXIT_REFUSED, (part), true
 /* Seen only when it is tried, and undone. */
-#define FAILS(part) EXIT_FAILED, (part)
+#define FAILS(part) EXIT_FAILED, (part), false
 
 /* clang-format off */
 static const struct row rows[] = {
 	{ { "plain" }, WORKS },
 
-	{ { "strict" }, REFUSED("strict mode") },
+	{ { "strict" }, FORESEEN("strict mode") },
 	{ { "strict_thread" }, WORKS },
 	{ { "filter_mdwe" }, WORKS },
 	{ KILLING(ptrace), WORKS },
@@ -63,13 +67,13 @@ static const struct row rows[] = {
 	{ KILLING(exit), REFUSED("exit: death") },
 	{ { "filter_trap", STRING(SYS_socketpair) }, REFUSED("socketpair: SIGSYS") },
 
-	{ { "address_space", "1000" }, REFUSED("RLIMIT_AS") },
+	{ { "address_space", "1000" }, FORESEEN("RLIMIT_AS") },
 	{ { "address_space", "8000" }, WORKS },
-	{ { "descriptors", "2" }, REFUSED("RLIMIT_NOFILE") },
+	{ { "descriptors", "2" }, FORESEEN("RLIMIT_NOFILE") },
 	{ { "descriptors", "3" }, WORKS },
-	{ { "file_size", "16" }, REFUSED("RLIMIT_FSIZE") },
-	{ { "group_tasks" }, REFUSED("pids.max") },
-	{ { "group_memory", "600" }, REFUSED("memory left in its control group") },
+	{ { "file_size", "16" }, FORESEEN("RLIMIT_FSIZE") },
+	{ { "group_tasks" }, FORESEEN("pids.max") },
+	{ { "group_memory", "600" }, FORESEEN("memory left in its control group") },
 	{ { "group_memory", "1600" }, WORKS },
 	{ { "processes" }, FAILS("cannot start the agent") },
 	{ { "locked_memory", "64" }, FAILS("cannot map memory") },
@@ -91,7 +95,7 @@ static const struct row rows[] = {
 	{ { "other_tmp", "full" }, WORKS },
 	{ { "other_tmp", "read-only" }, WORKS },
 	{ { "read_only" }, WORKS },
-	{ { "chroot" }, REFUSED("has no /proc in which it sees itself") },
+	{ { "chroot" }, FORESEEN("has no /proc in which it sees itself") },
 	{ { "chroot", "proc" }, WORKS },
 	{ { "pid_namespace" }, WORKS },
 	{ { "user_namespace" }, WORKS },
@@ -101,7 +105,7 @@ static const struct row rows[] = {
 	{ { "crowd", "16" }, WORKS },
 	{ { "spinning" }, WORKS },
 	{ { "io_uring" }, WORKS },
-	{ { "uninterruptible" }, EXIT_TIMED_OUT, "waits for a vfork child" },
+	{ { "uninterruptible" }, EXIT_TIMED_OUT, "waits for a vfork child", false },
 };
 /* clang-format on */
 
@@ -139,6 +143,16 @@ static void expect_patched(struct victim *victim, const char *target)
 	snapshot_free(&before);
 }
 
+static void expect_problem(const char *target, const char *part)
+{
+	struct run run = UPATCHCTL("check", path_of_patch("work"), target);
+
+	if (run.exit_status != EXIT_REFUSED || strstr(run.out, part) == NULL)
+		cr_fatal("check: exit status %d, '%s'", run.exit_status,
+			 run.out);
+	run_free(&run);
+}
+
 /* What is refused beforehand leaves nothing; else memory of ours may stay. */
 static void expect_refused(struct victim *victim, const char *target,
 			   const struct row *row)
@@ -149,6 +163,11 @@ static void expect_refused(struct victim *victim, const char *target,
 	for (int i = 0; i < 2; i++)
 		EXPECT_REFUSAL(row->exit_status, row->part, "apply",
 			       "--timeout", "1", target, path_of_patch("work"));
+	if (row->is_foreseen) {
+		EXPECT_REFUSAL(EXIT_REFUSED, row->part, "apply", "--dry-run",
+			       target, path_of_patch("work"));
+		expect_problem(target, row->part);
+	}
 	if (row->exit_status != EXIT_FAILED)
 		snapshot_expect_equal(victim->pid, &before, SNAPSHOT_ALL,
 				      "refused");
