@@ -15,6 +15,7 @@
 #include "agent_end.h"
 #include "arch/stub.h"
 #include "host.h"
+#include "priority.h"
 #include "remote_call.h"
 #include "room.h"
 #include "runtime_path.h"
@@ -32,6 +33,7 @@
 #define RUNTIME_MAX_LEN (4UL << 20)
 #define START_NS	1000000000UL
 #define START_NAME	"upatch_runtime_start"
+#define ENTER_NAME	"upatch_runtime_enter"
 
 /* What the stub and the calls need of the target's C library. */
 struct libc_entries {
@@ -50,7 +52,8 @@ struct entry {
 	size_t image_len;
 	int64_t thread_offset; /* 0: the runtime is not there */
 	int target_fd;
-	bool image_is_mapped; /* behind the stub, which unmaps it */
+	/* what the thread has mapped and the agent is to unmap */
+	struct addr_range leftover;
 	bool dlopen_failed;
 	bool is_begun; /* the thread has been sent to start the agent */
 };
@@ -179,18 +182,22 @@ static int read_runtime(struct entry *entry, struct upatch_error *err)
 
 /*
  *	page          the stub, then its parameters
- *	page + 4096   the runtime's file, unmapped by the stub itself
+ *	page + 4096   a stack, which the stub makes writable
+ *	behind it     the runtime's file, unmapped by the stub itself
  *
  * Mapped read and execute, written through /proc/PID/mem.
  */
-static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
-		      upatch_addr_t *ret_params, struct upatch_error *err)
+static int write_stub(struct entry *entry, const struct remote_call *call,
+		      upatch_addr_t page, upatch_addr_t *ret_params,
+		      struct upatch_error *err)
 {
 	size_t code_len = (size_t)(arch_stub_end - arch_stub_begin);
 	struct stub_params params = {
-		.image = page + PAGE_LEN,
+		.image = page + PAGE_LEN + SCRATCH_LEN,
 		.image_len = entry->image_len,
+		.scratch = page + PAGE_LEN,
 		.scratch_len = SCRATCH_LEN,
+		.report = call->report,
 		.dlopen = entry->libc.dlopen,
 		.dlsym = entry->libc.dlsym,
 		.dlerror = entry->libc.dlerror,
@@ -201,6 +208,7 @@ static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 	};
 	unsigned char buf[PAGE_LEN] = { 0 };
 	size_t params_offset = (code_len + 63) & ~63UL;
+	const pid_t tid = call->thread->tid;
 	pid_t number = tid;
 	int ret;
 
@@ -227,43 +235,43 @@ static int write_stub(struct entry *entry, pid_t tid, upatch_addr_t page,
 }
 
 /* Not found, although its folder of descriptors is there. */
-static bool is_descriptor_lost(const struct entry *entry,
-			       const struct remote_call *call, const char *text)
+static bool is_descriptor_lost(const struct entry *entry, const char *text)
 {
 	char path[64];
 
-	if (call->missed_descriptor || strstr(text, "file too short"))
+	/* ENODEV: its number is that of something that cannot be mapped. */
+	if (strstr(text, strerror(EBADF)) || strstr(text, strerror(ENODEV)) ||
+	    strstr(text, "file too short"))
 		return true;
 	tasks_path(entry->process->pid, "root/proc/self", path, sizeof(path));
 	return strstr(text, strerror(ENOENT)) && !access(path, F_OK);
 }
 
 static int report_stub(const struct entry *entry,
-		       const struct remote_call *call,
-		       const uint64_t results[3], struct upatch_error *err)
+		       const struct host_report *report,
+		       struct upatch_error *err)
 {
 	static const char *const steps[] = {
-		[STUB_MMAP] = "map a stack",
+		[STUB_STACK] = "map a stack",
 		[STUB_MEMFD] = "create a memory file",
 		[STUB_WRITE] = "write the runtime",
 	};
 	pid_t pid = entry->process->pid;
 	char text[RT_TEXT_SIZE] = "no reason given";
 
-	if (results[0] == STUB_WRITE && (int64_t)results[1] == -EBADF)
+	if (report->step == STUB_WRITE && report->value == -EBADF)
 		return error_set(
 			err, UPATCH_ERROR_SYSTEM, 0,
 			"process %d has closed the descriptor that it loads the runtime from",
 			pid);
-	if (results[0] >= STUB_MMAP && results[0] <= STUB_WRITE)
-		return error_set(err, UPATCH_ERROR_SYSTEM,
-				 (int)-(int64_t)results[1],
+	if (report->step >= STUB_STACK && report->step <= STUB_WRITE)
+		return error_set(err, UPATCH_ERROR_SYSTEM, (int)-report->value,
 				 "process %d cannot %s", pid,
-				 steps[results[0]]);
-	if (results[2])
-		(void)!memory_read_string(&entry->process->memory, results[2],
+				 steps[report->step]);
+	if (report->text)
+		(void)!memory_read_string(&entry->process->memory, report->text,
 					  text, sizeof(text), NULL);
-	if (is_descriptor_lost(entry, call, text))
+	if (is_descriptor_lost(entry, text))
 		return error_set(
 			err, UPATCH_ERROR_SYSTEM, 0,
 			"process %d has closed the descriptor that it loads the runtime from: %s",
@@ -277,7 +285,7 @@ static int map_stub_page(struct entry *entry, struct remote_call *call,
 {
 	const uint64_t args[6] = {
 		0,
-		PAGE_LEN + entry->image_len,
+		PAGE_LEN + SCRATCH_LEN + entry->image_len,
 		PROT_READ | PROT_EXEC,
 		MAP_PRIVATE | MAP_ANONYMOUS,
 		(uint64_t)-1,
@@ -304,24 +312,25 @@ static int map_stub_page(struct entry *entry, struct remote_call *call,
 static int run_stub(struct entry *entry, struct remote_call *call,
 		    upatch_addr_t page, struct upatch_error *err)
 {
-	uint64_t args[6] = { 0 }, results[3];
-	struct arch_regs regs;
-	int64_t last;
-	int ret = write_stub(entry, call->thread->tid, page, &args[0], err);
+	uint64_t args[6] = { 0 };
+	struct host_report report;
+	int ret = write_stub(entry, call, page, &args[0], err);
 
 	if (ret)
 		return ret;
 	entry->is_begun = true;
-	ret = remote_call_run(call, page, args, entry->call_deadline_ns, &regs,
-			      &last, err);
+	ret = remote_call_run_reporting(call, page, args,
+					entry->call_deadline_ns, &report, err);
 	if (ret)
 		return ret;
-	entry->image_is_mapped = false;
-	arch_stub_results(&regs, results);
-	entry->dlopen_failed = results[0] == STUB_DLOPEN_FAILED;
-	if (results[0] != STUB_OK)
-		return report_stub(entry, call, results, err);
-	entry->target_fd = (int)(int64_t)results[1];
+	/* Where it waits for the agent it stands on the stack of the stub. */
+	entry->leftover.end = page + PAGE_LEN;
+	if (report.state == HOST_STARTED)
+		entry->leftover.end += SCRATCH_LEN;
+	entry->dlopen_failed = report.step == STUB_DLOPEN_FAILED;
+	if (report.step != STUB_OK)
+		return report_stub(entry, &report, err);
+	entry->target_fd = (int)report.value;
 	return 0;
 }
 
@@ -382,22 +391,20 @@ static int load_runtime(struct entry *entry, struct remote_call *call,
 
 	if (ret)
 		return ret;
-	entry->image_is_mapped = true;
+	entry->leftover =
+		(struct addr_range){ page, page + PAGE_LEN + SCRATCH_LEN +
+						   entry->image_len };
 	ret = run_stub(entry, call, page, err);
+	if (!ret)
+		return 0;
 	if (entry->dlopen_failed)
 		unmap_ret = unmap_failed_runtime(entry, call, &problem);
 	if (!unmap_ret)
-		unmap_ret = unmap(entry, call, page,
-				  PAGE_LEN + (entry->image_is_mapped
-						      ? entry->image_len
-						      : 0),
+		unmap_ret = unmap(entry, call, page, entry->leftover.end - page,
 				  &problem);
 	if (!unmap_ret)
 		return ret;
-	if (ret)
-		error_append(err, "%s", problem.message);
-	else if (err)
-		*err = problem;
+	error_append(err, "%s", problem.message);
 	if (ret == UPATCH_ERROR_TIMED_OUT || ret == UPATCH_ERROR_NO_TARGET)
 		return ret;
 	if (err)
@@ -408,23 +415,17 @@ static int load_runtime(struct entry *entry, struct remote_call *call,
 static int start_again(struct entry *entry, struct remote_call *call,
 		       struct upatch_error *err)
 {
-	const struct memory *memory = &entry->process->memory;
-	const uint64_t args[6] = { 0 };
-	struct rt_state state;
-	struct arch_regs regs;
-	int64_t last;
+	const uint64_t args[6] = { call->report };
+	struct host_report report;
 	int ret;
 
 	entry->is_begun = true;
-	ret = remote_call_run(call, entry->start, args, entry->call_deadline_ns,
-			      &regs, &last, err);
+	ret = remote_call_run_reporting(call, entry->start, args,
+					entry->call_deadline_ns, &report, err);
 	if (ret)
 		return ret;
-	ret = memory_read(memory, entry->process->state_addr, &state,
-			  sizeof(state), err);
-	if (!ret)
-		entry->target_fd = state.start_result;
-	return ret;
+	entry->target_fd = (int)report.value;
+	return 0;
 }
 
 /*
@@ -437,6 +438,9 @@ static int greet_agent(struct entry *entry, struct upatch_error *err)
 		.type = RT_HELLO,
 		.hello.protocol = RT_VERSION,
 		.hello.sigreturn = entry->libc.sigreturn,
+		.hello.leftover = entry->leftover.start,
+		.hello.leftover_len =
+			entry->leftover.end - entry->leftover.start,
 	};
 	int ret;
 
@@ -461,11 +465,38 @@ static int greet_agent(struct entry *entry, struct upatch_error *err)
 			    err);
 }
 
+/* The agent will not do it: the thread is borrowed once more. */
+static void unmap_leftover(struct entry *entry, struct tracer *tracer,
+			   struct thread *thread, struct upatch_error *err)
+{
+	struct remote_call call;
+	struct upatch_error problem;
+	int ret =
+		remote_call_open(&call, tracer, thread, &entry->process->memory,
+				 entry->libc.sigreturn, &problem);
+
+	if (!ret)
+		ret = unmap(entry, &call, entry->leftover.start,
+			    entry->leftover.end - entry->leftover.start,
+			    &problem);
+	if (!ret)
+		ret = remote_call_close(&call,
+					tracer_now_ns() + CLOSE_TIMEOUT_NS,
+					&problem);
+	if (ret)
+		error_append(err, "%s", problem.message);
+}
+
+/*
+ * The agent unmaps what the thread has stood on: it must not hear of that before
+ * the thread stands where it was, nor run.
+ */
 static int borrow_thread(struct entry *entry, struct tracer *tracer,
 			 struct thread *thread, struct upatch_error *err)
 {
 	struct remote_call call;
 	struct upatch_error close_err;
+	struct priority priority;
 	int close_ret;
 	int ret =
 		remote_call_open(&call, tracer, thread, &entry->process->memory,
@@ -473,19 +504,27 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 
 	if (ret)
 		return ret;
+	/* The thread is away from its work, and it waits for us. */
+	priority_raise(&priority);
 	if (entry->image)
 		ret = load_runtime(entry, &call, err);
 	else
 		ret = start_again(entry, &call, err);
-	if (!ret)
-		ret = greet_agent(entry, err);
-	remote_call_release_newborn(&call);
 	close_ret = remote_call_close(&call, tracer_now_ns() + CLOSE_TIMEOUT_NS,
 				      &close_err);
+	priority_restore(&priority);
+	if (!ret && close_ret) {
+		ret = close_ret;
+		if (err)
+			*err = close_err;
+	}
+	if (!ret) {
+		ret = greet_agent(entry, err);
+		if (ret && entry->leftover.end)
+			unmap_leftover(entry, tracer, thread, err);
+	}
 	remote_call_release_newborn(&call);
-	if (!ret && close_ret && err)
-		*err = close_err;
-	return ret ? ret : close_ret;
+	return ret;
 }
 
 /*
@@ -605,7 +644,7 @@ static upatch_addr_t find_start(const struct process *process)
 	const struct module *runtime =
 		modules_find_name(&process->modules, RT_SONAME);
 
-	return runtime ? process_exported(process, runtime, START_NAME) : 0;
+	return runtime ? process_exported(process, runtime, ENTER_NAME) : 0;
 }
 
 /* From the runtime, if an earlier operation found it. */

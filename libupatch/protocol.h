@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define RT_MAGIC   0x31544548435450ffUL
-#define RT_VERSION 2u
+#define RT_VERSION 3u
 #define RT_SONAME  "libupatch-runtime.so"
 /* The name of the agent's thread. */
 #define RT_AGENT_COMM "upatch-agent"
@@ -305,7 +305,7 @@ struct rt_state {
 	/* the agent's end of its socket, while there is an agent */
 	int32_t agent_fd;
 	rt_addr_t self_move;
-	rt_addr_t start; /* upatch_runtime_start */
+	rt_addr_t start; /* upatch_runtime_enter */
 	rt_addr_t shield_entry;
 	struct rt_range shield_text;
 	struct rt_range text;
@@ -361,6 +361,9 @@ struct rt_request {
 		struct {
 			uint32_t protocol;
 			rt_addr_t sigreturn;
+			/* what loading the runtime has left mapped */
+			rt_addr_t leftover;
+			uint64_t leftover_len;
 		} hello;
 		struct {
 			uint32_t seq; /* makes the path unique */

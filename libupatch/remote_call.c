@@ -10,6 +10,9 @@
 #include "protocol.h"
 
 #define LOOK_TRIES 3
+/* Between two looks at the report: the first, and the most. */
+#define LOOK_GAP_NS	30000UL
+#define LOOK_GAP_MAX_NS 1000000UL
 
 static int thread_failed(const struct remote_call *call, int ret,
 			 const char *what, struct upatch_error *err)
@@ -32,7 +35,7 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 	call->memory = memory;
 	call->on_frame = false;
 	call->keeps_errno = false;
-	call->missed_descriptor = false;
+	call->at_sigreturn = false;
 	call->newborn_since_ns = 0;
 	call->is_ready = false;
 	ret = arch_thread_save(thread->tid, &call->saved);
@@ -40,6 +43,7 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 		return thread_failed(call, ret, "save the registers of", err);
 	arch_build_signal_frame(&call->saved, sigreturn, frame, &len,
 				&call->frame);
+	call->report = arch_frame_report(call->frame);
 	ret = memory_write(memory, call->frame, frame, len, err);
 	call->is_ready = !ret;
 	return ret;
@@ -140,10 +144,6 @@ static int note_syscall(struct remote_call *call, struct arch_regs *regs,
 		if (ret)
 			return ret;
 	}
-	/* ENODEV: its number is that of something that cannot be mapped. */
-	if (info.op == PTRACE_SYSCALL_INFO_EXIT &&
-	    (info.exit.rval == -EBADF || info.exit.rval == -ENODEV))
-		call->missed_descriptor = true;
 	*ret_returned = info.op == PTRACE_SYSCALL_INFO_ENTRY &&
 			arch_at_sigreturn(regs, call->frame);
 	return 0;
@@ -160,6 +160,26 @@ static int note_syscall_surely(struct remote_call *call, struct arch_regs *regs,
 	return ret;
 }
 
+/* After a failure the thread is on its way back by itself. */
+static int look_at_stop(struct remote_call *call, struct arch_regs *regs,
+			int64_t *last, bool *ret_returned,
+			struct upatch_error *err)
+{
+	int ret = 0;
+
+	if (call->thread->event == THREAD_EVENT_EXEC)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "process %d has called execve",
+				 call->tracer->pid);
+	if (call->thread->event == THREAD_EVENT_SYSCALL)
+		ret = note_syscall_surely(call, regs, last, ret_returned);
+	if (!ret)
+		return 0;
+	/* It must be somewhere inside: let it come back. */
+	tracer_resume(call->thread);
+	return thread_failed(call, ret, "follow", err);
+}
+
 /*
  * Registers first, mask second: if we are killed in between, the call runs
  * with the thread's own mask and comes back; the other way round the thread
@@ -172,11 +192,14 @@ static int enter(struct remote_call *call, upatch_addr_t function,
 	uint64_t mask = RT_BLOCKED_SIGNALS;
 	int ret;
 
-	arch_prepare_call(&regs, function, args, call->frame, call->on_frame);
+	arch_prepare_call(&regs, function, args, call->frame,
+			  call->at_sigreturn);
 	ret = arch_regs_write(call->thread->tid, &regs);
 	if (ret)
 		return thread_failed(call, ret, "set the registers of", err);
 	call->on_frame = true;
+	call->at_sigreturn = false;
+	call->is_ready = false;
 	call->thread->is_borrowed = true;
 	if (ptrace(PTRACE_SETSIGMASK, call->thread->tid, (void *)sizeof(mask),
 		   &mask))
@@ -198,27 +221,158 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 		struct arch_regs regs;
 		bool has_returned = false;
 
-		call->is_ready = false;
 		tracer_resume_to_syscall(call->thread);
 		ret = wait_for_stop(call, deadline_ns, err);
 		if (ret)
 			return ret;
-		if (call->thread->event == THREAD_EVENT_EXEC)
-			return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
-					 "process %d has called execve",
-					 call->tracer->pid);
-		if (call->thread->event == THREAD_EVENT_SYSCALL)
-			ret = note_syscall_surely(call, &regs, &last,
-						  &has_returned);
-		if (ret) {
-			/* It must be somewhere inside: let it come back. */
-			tracer_resume(call->thread);
-			return thread_failed(call, ret, "follow", err);
-		}
+		ret = look_at_stop(call, &regs, &last, &has_returned, err);
+		if (ret)
+			return ret;
 		if (has_returned) {
 			*ret_regs = regs;
 			*ret_last = last;
-			call->is_ready = true;
+			call->is_ready = call->at_sigreturn = true;
+			return 0;
+		}
+	}
+}
+
+static void read_report(const struct remote_call *call,
+			struct host_report *ret_report)
+{
+	struct host_report report = { 0 };
+
+	if (memory_read_some(call->memory, call->report, &report,
+			     sizeof(report)) != sizeof(report))
+		report.state = HOST_AT_WORK;
+	*ret_report = report;
+}
+
+static bool has_reported(const struct host_report *report)
+{
+	return report->state == HOST_STARTED || report->state == HOST_FAILED;
+}
+
+/* What is looked at from time to time while the thread runs. */
+struct watch {
+	uint64_t gap_ns;
+	struct host_report report; /* as last seen */
+	/* newborn threads have been let go: it can return at any time */
+	bool to_syscall;
+};
+
+static bool is_to_be_stopped(struct remote_call *call, struct watch *watch)
+{
+	if (call->thread->run != THREAD_RUNS || call->thread->wanted ||
+	    watch->to_syscall)
+		return false;
+	read_report(call, &watch->report);
+	return watch->report.state != HOST_AT_WORK ||
+	       tracer_now_ns() >= newborn_deadline(call, UINT64_MAX);
+}
+
+/* Until the thread stops, for which it is asked when it has reported. */
+static int wait_for_report(struct remote_call *call, struct watch *watch,
+			   uint64_t deadline_ns, struct upatch_error *err)
+{
+	struct thread *thread = call->thread;
+
+	while (thread->run == THREAD_RUNS) {
+		uint64_t now = tracer_now_ns();
+		uint64_t until = now + watch->gap_ns;
+		struct thread *other;
+
+		if (until > deadline_ns)
+			until = deadline_ns;
+		other = tracer_next(call->tracer, until);
+		now = tracer_now_ns();
+		if (!other && (now < until || now >= deadline_ns))
+			return not_back(call, deadline_ns, err);
+		if (other && other->is_new && !call->newborn_since_ns &&
+		    !watch->to_syscall)
+			call->newborn_since_ns = now;
+		if (other && other != thread && !other->is_new)
+			tracer_resume(other);
+		if (watch->gap_ns < LOOK_GAP_MAX_NS)
+			watch->gap_ns += watch->gap_ns / 8;
+		if (is_to_be_stopped(call, watch))
+			tracer_interrupt(call->tracer, thread);
+	}
+	if (thread->run == THREAD_GONE || call->tracer->exited)
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "process %d ended", call->tracer->pid);
+	return 0;
+}
+
+/*
+ * True: the call is over.  At an interrupt the thread is taken back where it
+ * waits; where newborn threads were let go it is taken back at its return.
+ */
+static bool is_over(struct remote_call *call, struct watch *watch,
+		    bool has_returned)
+{
+	const bool is_leaving = watch->report.state == HOST_FAILED ||
+				watch->report.state == HOST_LEAVES;
+	struct thread *thread = call->thread;
+	struct host_report report;
+
+	read_report(call, &report);
+	call->at_sigreturn = has_returned;
+	call->is_ready =
+		has_returned || (thread->event == THREAD_EVENT_INTERRUPT &&
+				 !watch->to_syscall && has_reported(&report));
+	if (call->is_ready) {
+		watch->report = report;
+		return true;
+	}
+	if (!is_leaving)
+		return false;
+	/* We have been late: it goes on by itself. */
+	tracer_resume(thread);
+	return true;
+}
+
+static void go_on(struct remote_call *call, struct watch *watch)
+{
+	if (tracer_now_ns() >= newborn_deadline(call, UINT64_MAX)) {
+		watch->to_syscall = true;
+		call->newborn_since_ns = 0;
+		remote_call_release_newborn(call);
+	}
+	if (watch->to_syscall)
+		tracer_resume_to_syscall(call->thread);
+	else
+		tracer_resume(call->thread);
+}
+
+int remote_call_run_reporting(struct remote_call *call, upatch_addr_t function,
+			      const uint64_t args[6], uint64_t deadline_ns,
+			      struct host_report *ret_report,
+			      struct upatch_error *err)
+{
+	const struct host_report nothing = { .state = HOST_AT_WORK };
+	struct watch watch = { .gap_ns = LOOK_GAP_NS };
+	struct arch_regs regs;
+	int64_t last;
+	int ret = memory_write(call->memory, call->report, &nothing,
+			       sizeof(nothing), err);
+
+	if (!ret)
+		ret = enter(call, function, args, err);
+	if (ret)
+		return ret;
+	for (;;) {
+		bool has_returned = false;
+
+		go_on(call, &watch);
+		ret = wait_for_report(call, &watch, deadline_ns, err);
+		if (!ret)
+			ret = look_at_stop(call, &regs, &last, &has_returned,
+					   err);
+		if (ret)
+			return ret;
+		if (is_over(call, &watch, has_returned)) {
+			*ret_report = watch.report;
 			return 0;
 		}
 	}
@@ -231,16 +385,13 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
  * the thread gets the very registers it had.  To be killed between any two
  * steps is harmless: the thread goes on to rt_sigreturn.
  */
-static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
-		       struct upatch_error *err)
+static int pass_sigreturn(struct remote_call *call, uint64_t deadline_ns,
+			  struct upatch_error *err)
 {
 	struct thread *thread = call->thread;
 	struct arch_regs regs;
-	int ret = arch_thread_restore_state(thread->tid, &call->saved);
+	int ret = arch_regs_read(thread->tid, &regs);
 
-	if (ret)
-		return thread_failed(call, ret, "restore the state of", err);
-	ret = arch_regs_read(thread->tid, &regs);
 	if (!ret) {
 		arch_postpone_sigreturn(&regs);
 		ret = arch_regs_write(thread->tid, &regs);
@@ -251,7 +402,20 @@ static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
 	/* While it is stopped still, so that it runs no instruction. */
 	ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL);
 	tracer_resume(thread);
-	ret = wait_for_stop(call, deadline_ns, err);
+	return wait_for_stop(call, deadline_ns, err);
+}
+
+/* From an interrupt stop the kernel restarts the call that it was in. */
+static int leave_frame(struct remote_call *call, uint64_t deadline_ns,
+		       struct upatch_error *err)
+{
+	struct thread *thread = call->thread;
+	int ret = arch_thread_restore_state(thread->tid, &call->saved);
+
+	if (ret)
+		return thread_failed(call, ret, "restore the state of", err);
+	if (call->at_sigreturn)
+		ret = pass_sigreturn(call, deadline_ns, err);
 	if (ret)
 		return ret;
 	if (thread->event != THREAD_EVENT_INTERRUPT)
@@ -272,7 +436,9 @@ int remote_call_close(struct remote_call *call, uint64_t deadline_ns,
 {
 	int ret = 0;
 
-	if (call->on_frame && call->thread->run == THREAD_STOPPED)
+	/* It runs although the process is stopped, and stops again. */
+	if (call->on_frame && (call->thread->run == THREAD_STOPPED ||
+			       call->thread->run == THREAD_JOB_STOPPED))
 		ret = leave_frame(call, deadline_ns, err);
 	call->thread->is_borrowed = false;
 	return ret;

@@ -7,6 +7,7 @@
 #ifndef UPATCH_REMOTE_CALL_H
 #define UPATCH_REMOTE_CALL_H
 
+#include "host_report.h"
 #include "memory.h"
 #include "tracer.h"
 
@@ -14,7 +15,7 @@ struct remote_call {
 	struct tracer *tracer;
 	struct thread *thread;
 	const struct memory *memory;
-	upatch_addr_t frame;
+	upatch_addr_t frame, report;
 	bool on_frame; /* the thread has left its own work */
 	bool is_ready; /* it is stopped, and can be sent into another call */
 	/*
@@ -22,8 +23,8 @@ struct remote_call {
 	 * failed is told by *ret_last, and the thread's errno stays its own.
 	 */
 	bool keeps_errno;
-	/* a system call has failed for want of its descriptor */
-	bool missed_descriptor;
+	/* it is stopped at the entry of the rt_sigreturn that ends a call */
+	bool at_sigreturn;
 	/* a thread was born in the call and is held; 0: none is */
 	uint64_t newborn_since_ns;
 	struct arch_saved_thread saved;
@@ -49,6 +50,19 @@ remote_call_run(struct remote_call *call, upatch_addr_t function,
 		const uint64_t args[6], uint64_t deadline_ns,
 		struct arch_regs *ret_regs, int64_t *ret_last,
 		struct upatch_error *err);
+
+/*
+ * The same for a function that reports (host_report.h) at `call->report`.  The
+ * thread is stopped only twice: when it has created a thread, and when it has
+ * reported.  What the function does behind its report is not done then, unless
+ * *ret_report says HOST_LEAVES.
+ */
+UPATCH_MUST_CHECK int remote_call_run_reporting(struct remote_call *call,
+						upatch_addr_t function,
+						const uint64_t args[6],
+						uint64_t deadline_ns,
+						struct host_report *ret_report,
+						struct upatch_error *err);
 
 /*
  * Threads that were created during a call, the agent above all, have not

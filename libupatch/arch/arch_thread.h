@@ -109,8 +109,8 @@ void arch_postpone_sigreturn(struct arch_regs *regs);
  */
 void arch_hide_error(struct arch_regs *regs);
 
-/* What the stub (stub.h) leaves in registers for the controller. */
-void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3]);
+/* Bytes of the frame that nobody reads: room for a struct host_report. */
+upatch_addr_t arch_frame_report(upatch_addr_t frame);
 
 /* The bytes of __restore_rt, for finding it in the C library. */
 extern const uint8_t arch_sigreturn_code[];

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -149,6 +150,9 @@ static int serve_hello(const struct rt_request *request, struct rt_reply *reply)
 	if (request->hello.protocol != RT_VERSION)
 		return -EPROTO;
 	state->sigreturn = request->hello.sigreturn;
+	if (request->hello.leftover_len)
+		munmap(rt_ptr(request->hello.leftover),
+		       request->hello.leftover_len);
 	reply->value = rt_addr(state);
 	return 0;
 }

@@ -4,7 +4,9 @@
 #include "runtime.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <link.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,10 +15,12 @@
 #include <unistd.h>
 
 #include "../arch/arch_elf.h"
+#include "../host_report.h"
 
 #define AGENT_STACK_LEN (512UL * 1024)
 
-RT_EXPORT int upatch_runtime_start(void);
+RT_EXPORT int upatch_runtime_start(struct host_report *report);
+RT_EXPORT void upatch_runtime_enter(struct host_report *report);
 
 static struct {
 	pthread_t thread;
@@ -25,11 +29,15 @@ static struct {
 	void *stack;
 	size_t stack_len;
 	struct descriptor agent_end, controller_end;
+	uint32_t runs; /* the thread, since it was created */
 } agent;
 
 static void *agent_main(void *unused)
 {
 	(void)unused;
+	__atomic_store_n(&agent.runs, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &agent.runs, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL,
+		0);
 	upatch_runtime_state.agent_stack.start = rt_addr(agent.stack);
 	upatch_runtime_state.agent_stack.end =
 		rt_addr(agent.stack) + agent.stack_len;
@@ -46,6 +54,7 @@ static int create_thread(void)
 	pthread_attr_t attr;
 	int ret;
 
+	agent.runs = 0;
 	ret = pthread_attr_init(&attr);
 	if (ret)
 		return -ret;
@@ -154,11 +163,26 @@ static int start_agent(void)
 }
 
 /*
+ * Here a controller takes the thread back.  The agent does not run before that,
+ * unless the controller is dead.  Without a time-out, as the kernel remembers
+ * one interrupted call with a time-out, and that is the program's own.
+ */
+static void await_controller(struct host_report *report, int fd)
+{
+	report->value = fd;
+	__atomic_store_n(&report->state, HOST_STARTED, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&agent.runs, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, &agent.runs, FUTEX_WAIT_PRIVATE, 0, NULL,
+			NULL, 0);
+	__atomic_store_n(&report->state, HOST_LEAVES, __ATOMIC_RELEASE);
+}
+
+/*
  * Runs in the borrowed thread.  Its signals are blocked, which the agent
  * inherits; the frame it returns through has its own mask.  Leaves the number
  * of the controller's end of the socket, or -errno, in the state.
  */
-int upatch_runtime_start(void)
+int upatch_runtime_start(struct host_report *report)
 {
 	const uint64_t blocked = RT_BLOCKED_SIGNALS;
 	int saved_errno = errno;
@@ -170,5 +194,22 @@ int upatch_runtime_start(void)
 	ret = start_agent();
 	upatch_runtime_state.start_result = ret;
 	errno = saved_errno;
+	if (ret >= 0)
+		await_controller(report, ret);
+	errno = saved_errno;
 	return ret;
+}
+
+/* Where a thread enters if the runtime is there. */
+void upatch_runtime_enter(struct host_report *report)
+{
+	int ret = upatch_runtime_start(report);
+
+	if (ret >= 0)
+		return;
+	report->value = ret;
+	__atomic_store_n(&report->state, HOST_FAILED, __ATOMIC_RELEASE);
+	for (volatile int left = 16 * HOST_FAILED_ROUNDS; left > 0; left--)
+		;
+	__atomic_store_n(&report->state, HOST_LEAVES, __ATOMIC_RELEASE);
 }

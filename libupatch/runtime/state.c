@@ -20,7 +20,7 @@
 __thread struct rt_thread state_thread
 	__attribute__((tls_model("initial-exec"), section(".tdata"))) = { 0 };
 
-extern int upatch_runtime_start(void);
+extern void upatch_runtime_enter(void *report);
 extern const char upatch_self_move[];
 extern const char upatch_shield_common[];
 extern const char upatch_shield_common_end[];
@@ -77,7 +77,7 @@ void state_init(void)
 	state->size = sizeof(*state);
 	state->thread_offset = own_thread - (char *)__builtin_thread_pointer();
 	state->self_move = rt_addr(upatch_self_move);
-	state->start = rt_addr((void *)(uintptr_t)upatch_runtime_start);
+	state->start = rt_addr((void *)(uintptr_t)upatch_runtime_enter);
 	state->shield_entry = rt_addr(upatch_shield_common);
 	state->shield_text.start = rt_addr(upatch_shield_common);
 	state->shield_text.end = rt_addr(upatch_shield_common_end);

@@ -4,12 +4,14 @@
  * all run new code, then old code, and nothing is left behind.
  */
 #include "paths.h"
+#include "procfs.h"
 #include "snapshot.h"
 #include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -169,5 +171,36 @@ Test(apply_revert, status_describes_the_function)
 	cr_assert(json_integer_value(json_object_get(func, "old_size")) > 0);
 	cr_assert(strncmp(text_of(func, "new_addr"), "0x", 2) == 0);
 	json_decref(status);
+	victim_stop(&victim);
+}
+
+/* How often the only thread has given its processor away: stops, too. */
+static long switches_of(const struct victim *victim)
+{
+	char text[32];
+
+	procfs_status_field(victim->pid, victim->pid, "voluntary_ctxt_switches",
+			    text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
+/*
+ * Each stop waits for a turn of the scheduler where many threads run: about 12
+ * the first time, 9 later, and not one for each system call of the loader.
+ */
+Test(apply_revert, borrowed_thread_is_stopped_rarely)
+{
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "idle");
+	for (int i = 0; i < 2; i++) {
+		long before = switches_of(&victim), stops;
+
+		upatchctl_apply(victim.target, "work");
+		stops = switches_of(&victim) - before;
+		cr_assert(le(long, stops, i == 0 ? 40 : 20));
+		upatchctl_revert(victim.target, "work");
+	}
 	victim_stop(&victim);
 }

@@ -17,6 +17,8 @@
 
 void WRAPPED(tracer_resume_to_syscall)(struct thread *thread);
 void REAL(tracer_resume_to_syscall)(struct thread *thread);
+void WRAPPED(tracer_resume)(struct thread *thread);
+void REAL(tracer_resume)(struct thread *thread);
 int WRAPPED(remote_call_run)(struct remote_call *call, upatch_addr_t function,
 			     const uint64_t args[6], uint64_t deadline_ns,
 			     struct arch_regs *ret_regs, int64_t *ret_last,
@@ -25,8 +27,22 @@ int REAL(remote_call_run)(struct remote_call *call, upatch_addr_t function,
 			  const uint64_t args[6], uint64_t deadline_ns,
 			  struct arch_regs *ret_regs, int64_t *ret_last,
 			  struct upatch_error *err);
+int WRAPPED(remote_call_run_reporting)(struct remote_call *call,
+				       upatch_addr_t function,
+				       const uint64_t args[6],
+				       uint64_t deadline_ns,
+				       struct host_report *ret_report,
+				       struct upatch_error *err);
+int REAL(remote_call_run_reporting)(struct remote_call *call,
+				    upatch_addr_t function,
+				    const uint64_t args[6],
+				    uint64_t deadline_ns,
+				    struct host_report *ret_report,
+				    struct upatch_error *err);
 
 static bool is_inside;
+/* It is not stopped at system calls otherwise. */
+static const struct thread *reporting;
 static unsigned long count;
 
 static unsigned long setting(const char *name)
@@ -106,6 +122,14 @@ void WRAPPED(tracer_resume_to_syscall)(struct thread *thread)
 	REAL(tracer_resume_to_syscall)(thread);
 }
 
+void WRAPPED(tracer_resume)(struct thread *thread)
+{
+	if (reporting && thread == reporting)
+		WRAPPED(tracer_resume_to_syscall)(thread);
+	else
+		REAL(tracer_resume)(thread);
+}
+
 int WRAPPED(remote_call_run)(struct remote_call *call, upatch_addr_t function,
 			     const uint64_t args[6], uint64_t deadline_ns,
 			     struct arch_regs *ret_regs, int64_t *ret_last,
@@ -117,5 +141,23 @@ int WRAPPED(remote_call_run)(struct remote_call *call, upatch_addr_t function,
 	ret = REAL(remote_call_run)(call, function, args, deadline_ns, ret_regs,
 				    ret_last, err);
 	is_inside = false;
+	return ret;
+}
+
+int WRAPPED(remote_call_run_reporting)(struct remote_call *call,
+				       upatch_addr_t function,
+				       const uint64_t args[6],
+				       uint64_t deadline_ns,
+				       struct host_report *ret_report,
+				       struct upatch_error *err)
+{
+	int ret;
+
+	is_inside = true;
+	reporting = call->thread;
+	ret = REAL(remote_call_run_reporting)(call, function, args, deadline_ns,
+					      ret_report, err);
+	is_inside = false;
+	reporting = NULL;
 	return ret;
 }

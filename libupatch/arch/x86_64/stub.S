@@ -8,15 +8,14 @@
  */
 #include <sys/syscall.h>
 
+#include "../../host_report.h"
 #include "../stub.h"
 
 #define PROT_READ_WRITE 3
-#define MAP_PRIVATE_ANONYMOUS_NORESERVE 0x4022
 #define SIG_SETMASK 2
 #define SIGSET_LEN 8
 #define MFD_CLOEXEC 1
 #define RTLD_NOW_GLOBAL 0x102
-#define MAX_ERRNO 4095
 
 	.section .rodata
 	.globl	arch_stub_begin
@@ -47,19 +46,17 @@ arch_stub_begin:
 	mov	%rsp, %r15
 
 	/* A thread's own stack may be too small for the loader. */
-	mov	$STUB_MMAP, %ebx
-	mov	$SYS_mmap, %eax
-	xor	%edi, %edi
+	mov	$STUB_STACK, %ebx
+	mov	STUB_SCRATCH(%rbp), %r14
+	mov	$SYS_mprotect, %eax
+	mov	%r14, %rdi
 	mov	STUB_SCRATCH_LEN(%rbp), %rsi
 	mov	$PROT_READ_WRITE, %edx
-	mov	$MAP_PRIVATE_ANONYMOUS_NORESERVE, %r10d
-	mov	$-1, %r8
-	xor	%r9d, %r9d
 	syscall
 	mov	%rax, %r12
-	cmp	$-MAX_ERRNO, %rax
-	jae	.Lunmap_image
-	mov	%rax, %r14
+	test	%rax, %rax
+	js	.Lunmap_image
+	mov	%r14, %rax
 	add	STUB_SCRATCH_LEN(%rbp), %rax
 	mov	%rax, %rsp
 
@@ -70,7 +67,7 @@ arch_stub_begin:
 	syscall
 	mov	%rax, %r12
 	test	%rax, %rax
-	js	.Lunmap_scratch
+	js	.Lunmap_image
 	mov	%eax, %r13d
 
 	mov	$STUB_WRITE, %ebx
@@ -88,6 +85,10 @@ arch_stub_begin:
 	add	%rax, 8(%rsp)
 	sub	%rax, (%rsp)
 	jnz	.Lwrite
+	mov	$SYS_munmap, %eax
+	mov	STUB_IMAGE(%rbp), %rdi
+	mov	STUB_IMAGE_LEN(%rbp), %rsi
+	syscall
 
 	/* The path: the folder's name and the number, in the scratch area. */
 	mov	%r14, %rdi
@@ -134,6 +135,11 @@ arch_stub_begin:
 	call	*STUB_DLSYM(%rbp)
 	test	%rax, %rax
 	jz	.Ltell
+	/* It may be taken back inside. */
+	mov	(%r15), %edx
+	mov	8(%r15), %rcx
+	mov	%edx, (%rcx)
+	mov	STUB_REPORT(%rbp), %rdi
 	call	*%rax
 	movslq	%eax, %r12
 	xor	%ebx, %ebx
@@ -150,6 +156,11 @@ arch_stub_begin:
 	mov	%r13d, %edi
 	syscall
 	xor	%r13d, %r13d
+.Lunmap_image:
+	mov	$SYS_munmap, %eax
+	mov	STUB_IMAGE(%rbp), %rdi
+	mov	STUB_IMAGE_LEN(%rbp), %rsi
+	syscall
 
 .Lunmap_scratch:
 	mov	%r15, %rsp
@@ -157,14 +168,29 @@ arch_stub_begin:
 	mov	%r14, %rdi
 	mov	STUB_SCRATCH_LEN(%rbp), %rsi
 	syscall
-.Lunmap_image:
-	mov	$SYS_munmap, %eax
-	mov	STUB_IMAGE(%rbp), %rdi
-	mov	STUB_IMAGE_LEN(%rbp), %rsi
-	syscall
 	pop	%rax
 	pop	%rcx
 	mov	%eax, (%rcx)
+
+	/* The agent runs already: the controller is dead, or has let it go. */
+	test	%ebx, %ebx
+	jnz	.Lreport
+	test	%r12, %r12
+	jns	.Lreturn
+
+.Lreport:
+	mov	STUB_REPORT(%rbp), %rdx
+	mov	%rbx, HOST_REPORT_STEP(%rdx)
+	mov	%r12, HOST_REPORT_VALUE(%rdx)
+	mov	%r13, HOST_REPORT_TEXT(%rdx)
+	movq	$HOST_FAILED, HOST_REPORT_STATE(%rdx)
+	mov	$HOST_FAILED_ROUNDS, %ecx
+.Lwait:
+	pause
+	dec	%ecx
+	jnz	.Lwait
+	movq	$HOST_LEAVES, HOST_REPORT_STATE(%rdx)
+.Lreturn:
 	ret
 arch_stub_end:
 

@@ -367,9 +367,7 @@ void arch_hide_error(struct arch_regs *regs)
 	regs->user.rax = 0;
 }
 
-void arch_stub_results(const struct arch_regs *regs, uint64_t ret_results[3])
+upatch_addr_t arch_frame_report(upatch_addr_t frame)
 {
-	ret_results[0] = regs->user.rbx;
-	ret_results[1] = regs->user.r12;
-	ret_results[2] = regs->user.r13;
+	return frame + offsetof(struct kernel_signal_frame, siginfo);
 }
