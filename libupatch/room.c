@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits of the target, and its /proc, looked at before it is entered. */
+/* Limits of the target, its /proc and vfork, looked at before it is entered. */
 #include "room.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether the target's limits and its root leave us what entering takes. */
+/* Whether the target's limits, root and vfork children let us enter. */
 #ifndef UPATCH_ROOM_H
 #define UPATCH_ROOM_H
 

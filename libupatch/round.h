@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Stops threads, a few at a time, while the others run. */
+/*
+ * Stops threads, a few at a time, while the others run; but those that compute
+ * are held until all have stopped.
+ */
 #ifndef UPATCH_ROUND_H
 #define UPATCH_ROUND_H
 

@@ -279,12 +279,18 @@ struct upatch_options {
 struct upatch_result {
 	unsigned int thread_count;
 	unsigned int func_count;
-	/* the one stop of all threads, from first interrupt to last resume */
+	/*
+	 * the stop of all threads, from first interrupt to last resume; of two,
+	 * which a patch with `replace` can take, the last
+	 */
 	uint64_t barrier_ns;
 	/* the thread that was borrowed to enter the target; 0: none was */
 	uint64_t host_ns;
 	uint64_t total_ns;
-	/* revert: the patch could not be unloaded; why is in the log */
+	/*
+	 * the patch, after upatch_apply an older copy of it, could not be
+	 * unloaded; why is in the log
+	 */
 	bool parked;
 	/* the patch that was applied, reverted or driven on; "": none was */
 	char patch[64];
