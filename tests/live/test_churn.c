@@ -13,6 +13,7 @@
 
 /* UPATCH_CYCLES=200 is the long run. */
 #define PRESET_CYCLES 15
+#define SETXID_CYCLES 2
 #define STORM_CYCLES  5
 
 TestSuite(churn, .timeout = 600);
@@ -116,6 +117,27 @@ Test(churn, patch_of_the_library_that_all_threads_load_and_unload)
 	}
 	victim_check_undisturbed(&storm);
 	victim_stop(&storm);
+}
+
+/*
+ * The borrowed thread, the agent and every thread that is stopped have to
+ * answer libc's signal, or no call ever returns.
+ */
+Test(churn, threads_that_change_their_group_all_the_time)
+{
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "setxid");
+	for (unsigned int i = 0; i < cycle_count(SETXID_CYCLES); i++) {
+		upatchctl_apply(victim.target, "work");
+		victim_expect(&victim, "round", "work=3");
+		upatchctl_revert(victim.target, "work");
+		victim_expect(&victim, "round", "work=2");
+		tried(1, "cycles amid setegid");
+	}
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
 }
 
 /* Within one transition a thread changes sides once, or never. */
