@@ -244,8 +244,10 @@ struct upatch_options {
 	/* optional; one line of debugging text per call */
 	void (*trace)(const char *line, void *user);
 	/*
-	 * optional; polled: true asks to stop, as if the time were over, but
-	 * UPATCH_ON_TIMEOUT_FORCE is taken as UPATCH_ON_TIMEOUT_REVERSE
+	 * optional; polled, wherever something is waited for, also by
+	 * threads of the library: true asks to stop, as if the time were
+	 * over, but UPATCH_ON_TIMEOUT_FORCE is taken as
+	 * UPATCH_ON_TIMEOUT_REVERSE
 	 */
 	bool (*interrupted)(void *user);
 	void *user;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A callback that returns only when a file has gone: /tmp/upatch-hanging.PID.
+ * A callback, or a constructor, that returns only when a file has gone: /tmp/upatch-hanging.PID.
  * It still replaces work, as work.c does.
  */
 #include <upatch/patch.h>
@@ -31,6 +31,17 @@ static int pre_patch(struct upatch_object *obj)
 	hang();
 	return 0;
 }
+#elif defined(IN_PRE_UNPATCH)
+static void pre_unpatch(struct upatch_object *obj)
+{
+	(void)obj;
+	hang();
+}
+#elif defined(IN_CONSTRUCTOR)
+__attribute__((constructor)) static void construct(void)
+{
+	hang();
+}
 #else
 static void post_patch(struct upatch_object *obj)
 {
@@ -49,7 +60,9 @@ static struct upatch_object objs[] = {
 		.funcs = funcs,
 #ifdef IN_PRE_PATCH
 		.callbacks = { .pre_patch = pre_patch },
-#else
+#elif defined(IN_PRE_UNPATCH)
+		.callbacks = { .pre_unpatch = pre_unpatch },
+#elif !defined(IN_CONSTRUCTOR)
 		.callbacks = { .post_patch = post_patch },
 #endif
 	},
