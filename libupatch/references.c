@@ -19,6 +19,7 @@ struct search {
 	struct present_pages pages;
 	unsigned char *block;
 	uint64_t looked_at;
+	bool was_asked; /* to stop */
 };
 
 int range_list_add(struct range_list *list, upatch_addr_t start,
@@ -88,7 +89,8 @@ static enum reference_result search_pages(struct search *search,
 			len = BLOCK_LEN;
 		if (has_reference(search, start, len))
 			return REFERENCES_FOUND;
-		if (search->looked_at > MEMORY_MAX)
+		search->was_asked = asked_to_stop(&search->process->asked);
+		if (search->looked_at > MEMORY_MAX || search->was_asked)
 			return REFERENCES_UNKNOWN;
 		start += len;
 	}
@@ -145,6 +147,7 @@ int references_find(const struct process *process,
 {
 	enum reference_result result = REFERENCES_NONE;
 	struct search *search = calloc(1, sizeof(*search));
+	bool was_asked;
 
 	if (search)
 		search->block = malloc(BLOCK_LEN);
@@ -166,8 +169,11 @@ int references_find(const struct process *process,
 			result = search_map(search, map);
 	}
 	present_pages_close(&search->pages);
+	was_asked = search->was_asked;
 	free(search->block);
 	free(search);
+	if (was_asked)
+		return asked_report(err);
 	*ret_result = result;
 	return 0;
 }
