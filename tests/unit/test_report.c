@@ -194,6 +194,29 @@ Test(status, process_that_was_never_patched_has_no_patches)
 	expect(&json, code, NEVER_PATCHED_JSON "\n");
 }
 
+Test(status, callback_of_a_patch_that_left_is_shown)
+{
+	const struct upatch_status_callback callback = {
+		.patch = "fix",
+		.phase = "live",
+		.callback = "post_unpatch",
+		.tid = 7,
+	};
+	const struct upatch_status left = {
+		.pid = 2,
+		.exe = "/bin/cat",
+		.callbacks = &callback,
+		.callback_count = 1,
+	};
+	struct report report = begin(false);
+	int code = report_status(&report, &left, NULL);
+
+	expect(&report, code,
+	       "process 2, /bin/cat\n"
+	       "  post_unpatch of main executable, live, patch fix,"
+	       " is running in thread 7\n");
+}
+
 Test(status, several_processes_are_an_array)
 {
 	struct upatch_status *statuses[] = { &patched, &never_patched };

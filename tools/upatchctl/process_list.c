@@ -38,9 +38,11 @@ static int read_status(pid_t pid, struct upatch_status **ret_status,
 	return code;
 }
 
+/* A post_unpatch may outlast the patch that it belonged to. */
 static bool is_patched(const struct upatch_status *status)
 {
-	return status->patch_count > 0 || status->transition;
+	return status->patch_count > 0 || status->transition ||
+	       status->callback_count > 0;
 }
 
 static int add_process(struct process_list *list, pid_t pid,

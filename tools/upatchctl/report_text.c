@@ -200,7 +200,9 @@ void text_put_status(FILE *out, const struct upatch_status *status)
 {
 	size_t i;
 
-	if (status->patch_count == 0 && !status->transition) {
+	/* A post_unpatch may outlast the patch that it belonged to. */
+	if (status->patch_count == 0 && !status->transition &&
+	    status->callback_count == 0) {
 		fputs("no patches\n", out);
 		return;
 	}

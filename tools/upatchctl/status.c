@@ -119,7 +119,8 @@ static void text_of_product(FILE *out, const struct fleet_member *member,
 	if (words->patch &&
 	    select_patch(status, words->patch, &view, NULL) == 0)
 		status = &view;
-	if (status->patch_count > 0 || status->transition) {
+	if (status->patch_count > 0 || status->transition ||
+	    status->callback_count > 0) {
 		text_put_status(out, status);
 		return;
 	}
