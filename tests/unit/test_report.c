@@ -131,14 +131,15 @@ static struct upatch_status never_patched = { .pid = 2, .exe = "/bin/cat" };
 	"\"stack_order\":1,\"replace\":false,\"forced\":false,\"objects\":["   \
 	"{\"name\":null,\"loaded\":true,\"patched\":true,\"funcs\":["          \
 	"{\"name\":\"f\",\"sympos\":1,\"patched\":true,\"transition\":false,"  \
-	"\"old_addr\":\"0x401130\",\"old_size\":12,"                           \
+	"\"shielded\":true,\"old_addr\":\"0x401130\",\"old_size\":12,"         \
 	"\"new_addr\":\"0x7f0000001000\",\"new_size\":34},"                    \
 	"{\"name\":\"g\",\"sympos\":2,\"patched\":true,\"transition\":true,"   \
-	"\"old_addr\":\"0x401200\",\"old_size\":5,"                            \
+	"\"shielded\":false,\"old_addr\":\"0x401200\",\"old_size\":5,"         \
 	"\"new_addr\":\"0x7f0000001040\",\"new_size\":6}]},"                   \
 	"{\"name\":\"libz.so.1\",\"loaded\":false,\"patched\":false,"          \
 	"\"funcs\":[{\"name\":\"inflate\",\"sympos\":1,\"patched\":false,"     \
-	"\"transition\":false,\"old_addr\":\"0x0\",\"old_size\":0,"            \
+	"\"transition\":false,\"shielded\":false,"                             \
+	"\"old_addr\":\"0x0\",\"old_size\":0,"                                 \
 	"\"new_addr\":\"0x0\",\"new_size\":0}]}]}],"                           \
 	"\"transition\":{\"patch\":\"fix\",\"direction\":\"patching\","        \
 	"\"threads\":4,\"moved\":3,\"blocking\":["                             \

@@ -175,6 +175,7 @@ static json_t *json_of_status_func(const void *element)
 	add(&json, "sympos", json_of_count(func->sympos));
 	add(&json, "patched", json_boolean(func->patched));
 	add(&json, "transition", json_boolean(func->transition));
+	add(&json, "shielded", json_boolean(func->shielded));
 	add(&json, "old_addr", json_of_addr(func->old_addr));
 	add(&json, "old_size", json_of_count(func->old_size));
 	add(&json, "new_addr", json_of_addr(func->new_addr));
