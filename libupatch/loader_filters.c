@@ -9,11 +9,6 @@
 #include "tasks.h"
 #include "traced.h"
 
-struct look {
-	struct process *process;
-	uint64_t deadline_ns;
-};
-
 static int judge(struct tracer *tracer, struct thread *thread,
 		 struct upatch_error *err)
 {
@@ -54,7 +49,7 @@ static int look_at_thread(struct tracer *tracer, pid_t tid,
 static int look_at_threads(struct tracer *tracer, void *user,
 			   struct upatch_error *err)
 {
-	const struct look *look = user;
+	const uint64_t *deadline_ns = user;
 	size_t count;
 	pid_t *tids;
 	int ret = tasks_list(tracer->pid, &tids, &count, err);
@@ -62,7 +57,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < count && !ret; i++)
-		ret = look_at_thread(tracer, tids[i], look->deadline_ns, err);
+		ret = look_at_thread(tracer, tids[i], *deadline_ns, err);
 	free(tids);
 	return ret;
 }
@@ -70,9 +65,8 @@ static int look_at_threads(struct tracer *tracer, void *user,
 int loader_filters_check(struct process *process, uint64_t deadline_ns,
 			 struct upatch_error *err)
 {
-	struct look look = { .process = process, .deadline_ns = deadline_ns };
-
 	if (!process->under_seccomp)
 		return 0;
-	return traced_run(process->pid, true, look_at_threads, &look, err);
+	return traced_run(process->pid, true, look_at_threads, &deadline_ns,
+			  err);
 }

@@ -66,8 +66,6 @@ void arch_avoid_restart_call(struct arch_regs *regs);
 /* Was it computing when it was stopped, and not in a system call? */
 bool arch_was_computing(const struct arch_regs *regs);
 
-/* A call that the kernel would restart, or a spurious EINTR. */
-bool arch_is_interrupted_call(const struct arch_regs *regs);
 /* Changes the registers so that the interrupted call is made again. */
 void arch_make_call_again(struct arch_regs *regs);
 /* Still as arch_make_call_again left them: the call has not been made yet. */

@@ -236,7 +236,8 @@ void arch_avoid_restart_call(struct arch_regs *regs)
 	regs->user.rax = (unsigned long long)-ERESTARTNOINTR;
 }
 
-bool arch_is_interrupted_call(const struct arch_regs *regs)
+/* A call that the kernel would restart, or a spurious EINTR. */
+static bool is_interrupted_call(const struct arch_regs *regs)
 {
 	if (!arch_in_syscall(regs))
 		return false;
@@ -320,7 +321,7 @@ void arch_build_signal_frame(const struct arch_saved_thread *saved,
 	upatch_addr_t top = saved->regs.user.rsp - ARCH_RED_ZONE;
 	upatch_addr_t fpstate, addr;
 
-	if (arch_is_interrupted_call(&again))
+	if (is_interrupted_call(&again))
 		arch_make_call_again(&again);
 	fpstate = (top - saved->xstate_len - sizeof(uint32_t)) & ~63UL;
 	addr = ((fpstate - sizeof(frame)) & ~15UL) - 8;
