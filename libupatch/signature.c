@@ -140,6 +140,11 @@ int signature_verify(const void *bytes, size_t len, const char *signature,
 		ret = try_file(&search, keys, &found, err);
 	if (ret || found)
 		return ret;
+	if (search.key_count == 1)
+		return error_set(
+			err, UPATCH_ERROR_UNTRUSTED, 0,
+			"its signature '%s' was not made by the key in '%s', or over other bytes",
+			signature, keys);
 	return error_set(
 		err, UPATCH_ERROR_UNTRUSTED, 0,
 		"its signature '%s' was made by none of the %zu keys in '%s', or over other bytes",

@@ -263,6 +263,7 @@ static void make_signed_place(struct place *place)
 Test(trust, signature_is_what_others_make_and_verify)
 {
 	struct place place;
+	struct run verdict;
 
 	make_signed_place(&place);
 	RUN("openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey",
@@ -275,6 +276,10 @@ Test(trust, signature_is_what_others_make_and_verify)
 		    in_place(&place, "theirs.pem"));
 	EXPECT_REFUSAL(EXIT_REFUSED, "1 problem", "check", place.patch,
 		       "--keys", in_place(&place, "ours.pem"));
+	verdict = UPATCHCTL("check", place.patch, "--keys",
+			    in_place(&place, "ours.pem"));
+	cr_assert(strstr(verdict.out, "was not made by the key in") != NULL);
+	run_free(&verdict);
 	remove_place(&place);
 }
 
