@@ -35,6 +35,8 @@ ENTRIES = (
           {"UPATCH_STRESS_SECONDS": count(600)}),
     Entry("the operator is killed", LIVE + "test_kill",
           {"UPATCH_KILL_EVERY": every}),
+    Entry("the operator is interrupted", LIVE + "test_interrupt",
+          {"UPATCH_CYCLES": count(1000)}),
     Entry("the target ends or closes all", LIVE + "test_death",
           {"UPATCH_KILL_EVERY": every}),
     Entry("calls that wait", LIVE + "test_interrupted",

@@ -285,6 +285,47 @@ ParameterizedTest(struct row *row, interrupt, twice)
 	finish(row);
 }
 
+static bool is_in_callback(void *unused)
+{
+	json_t *status = upatchctl_status(victim.target);
+	bool is_running = json_object_get(status, "callbacks") != NULL;
+
+	(void)unused;
+	json_decref(status);
+	return is_running;
+}
+
+/* What had no thread in vfork when it was entered has one at the barrier. */
+Test(interrupt, barrier)
+{
+	static const struct row row = {
+		.name = "barrier",
+		.operation = "apply",
+		.operand = "hanging_pre_patch",
+	};
+	struct child operator;
+	char text[512];
+	int status;
+
+	require_ptrace();
+	VICTIM_START(&victim, "lasting");
+	make_hanging_file();
+	start(&operator, & row);
+	cr_assert(wait_until(is_in_callback, NULL, DEADLINE_MS));
+	victim_expect(&victim, "vfork", "forked");
+	unlink(hanging_file());
+	await_phase(&operator);
+	kill(operator.pid, SIGINT);
+	read_all(&operator, & row, text, sizeof(text));
+	cr_assert(child_wait(&operator, SOON_MS, &status));
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_FAILED ||
+	    strstr(text, "it was undone") == NULL)
+		cr_fatal("status 0x%x, '%s'", (unsigned int)status, text);
+	cr_assert(not(is_moving()));
+	cr_assert(eq(sz, upatchctl_patch_count(victim.target), 0));
+	victim_expect(&victim, "call", "work=2");
+}
+
 /* --- At any moment -------------------------------------------------------- */
 
 static void expect_end(struct child *operator, const struct row * row)
