@@ -30,14 +30,14 @@ RT_EXPORT struct rt_state upatch_runtime_state;
 static struct rt_state *const state = &upatch_runtime_state;
 
 static int find_own_segments(struct dl_phdr_info *info, size_t size,
-			     void *cookie)
+			     void *unused)
 {
-	const char *own_thread = cookie;
 	const ElfW(Phdr) *tls = NULL;
 	uint64_t here = rt_addr(&upatch_runtime_state);
 	bool own = false;
 
 	(void)size;
+	(void)unused;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
 		uint64_t start = info->dlpi_addr + phdr->p_vaddr;
@@ -58,11 +58,12 @@ static int find_own_segments(struct dl_phdr_info *info, size_t size,
 		state->text.start = info->dlpi_addr + phdr->p_vaddr;
 		state->text.end = state->text.start + phdr->p_memsz;
 	}
-	if (tls && info->dlpi_tls_data)
-		state->thread_image =
-			info->dlpi_addr + tls->p_vaddr +
-			(uint64_t)(own_thread -
-				   (const char *)info->dlpi_tls_data);
+	/*
+	 * It is the only variable there.  dlpi_tls_data would tell where it is,
+	 * but is NULL in a thread that was there before this library.
+	 */
+	if (tls && tls->p_memsz == sizeof(state_thread))
+		state->thread_image = info->dlpi_addr + tls->p_vaddr;
 	return 1;
 }
 
@@ -72,7 +73,7 @@ void state_init(void)
 
 	if (state->magic == RT_MAGIC)
 		return;
-	dl_iterate_phdr(find_own_segments, own_thread);
+	dl_iterate_phdr(find_own_segments, NULL);
 	state->version = RT_VERSION;
 	state->size = sizeof(*state);
 	state->thread_offset = own_thread - (char *)__builtin_thread_pointer();
