@@ -154,7 +154,8 @@ Test(seccomp_program, intricate_programs_are_given_up)
 
 	insns[count++] = (struct sock_filter)LOAD(ARG(0));
 	while (count + 2 < COUNT(insns)) {
-		insns[count++] = (struct sock_filter)IF(BPF_JEQ, count, 0, 1);
+		insns[count] = (struct sock_filter)IF(BPF_JEQ, count + 1, 0, 1);
+		count++;
 		insns[count++] =
 			(struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD | BPF_K,
 						     1);

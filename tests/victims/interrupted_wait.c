@@ -88,14 +88,14 @@ static long call_epoll_pwait2(struct work *work)
 static long call_epoll_raw(struct work *work)
 {
 	struct epoll_event event;
-	register long timeout asm("r10") = LASTS_MS;
+	register long timeout __asm__("r10") = LASTS_MS;
 	long result;
 
-	asm volatile("syscall"
-		     : "=a"(result), "+r"(timeout)
-		     : "a"(SYS_epoll_wait), "D"(work->fds[2]), "S"(&event),
-		       "d"(1)
-		     : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(result), "+r"(timeout)
+			 : "a"(SYS_epoll_wait), "D"(work->fds[2]), "S"(&event),
+			   "d"(1)
+			 : "rcx", "r11", "memory");
 	work->detail = timeout;
 	return result;
 }
