@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/shield.h"
+#include "clash.h"
 #include "code_space.h"
 
 /* One is left for the shield. */
@@ -26,34 +27,6 @@ static int request(struct installer *installer, struct rt_request *message,
 {
 	return channel_request(installer->channel, message, -1,
 			       installer->deadline_ns, reply, what, err);
-}
-
-/*
- * A word that goes through an exported symbol must mean the patch's own one:
- * a target that defines the same name would have been preferred.
- */
-static int check_bindings(struct installer *installer,
-			  const struct patch_model *model,
-			  struct upatch_error *err)
-{
-	for (size_t i = 0; i < model->binding_count; i++) {
-		const struct patch_binding *binding = &model->bindings[i];
-		uint64_t bias = installer->patch->rt.bias;
-		uint64_t wanted = binding->is_null ? 0 : bias + binding->value;
-		uint64_t word;
-		int ret = memory_read(&installer->process->memory,
-				      bias + binding->addr, &word, sizeof(word),
-				      err);
-
-		if (ret)
-			return ret;
-		if (word != wanted)
-			return error_set(
-				err, UPATCH_ERROR_MISMATCH, 0,
-				"process %d defines '%s' too, which the patch means its own (make it static)",
-				installer->process->pid, binding->symbol);
-	}
-	return 0;
 }
 
 static int tell_objects(struct installer *installer, struct upatch_error *err)
@@ -524,7 +497,8 @@ int install_prepare(struct process *process, struct channel *channel,
 		.plan = plan,
 		.deadline_ns = deadline_ns,
 	};
-	int ret = check_bindings(&installer, patch_file_model(file), err);
+	int ret =
+		clash_check(process, view, patch, patch_file_model(file), err);
 
 	if (ret)
 		return ret;

@@ -55,6 +55,8 @@ struct patch_word {
 	uint8_t kind; /* enum patch_word_kind */
 	/* The target may define the symbol too, and would then win. */
 	bool interposable;
+	/* That must not be: the patch defines it, and not to be shared. */
+	bool meant_own;
 	/* The model depends on it. */
 	bool used;
 };

@@ -316,6 +316,25 @@ static const char *word_symbol_name(const struct patch_elf *elf,
 	return name ? name : "";
 }
 
+static bool is_binding(const struct patch_word *word)
+{
+	return word->interposable && (word->used || word->meant_own);
+}
+
+static void describe_binding(const struct patch_elf *elf,
+			     const struct patch_word *word,
+			     struct patch_binding *binding)
+{
+	binding->addr = word->addr;
+	binding->is_null = word->kind == PATCH_WORD_ABSENT;
+	binding->is_opaque = word->kind == PATCH_WORD_FOREIGN;
+	binding->may_change =
+		!word->used && !addr_range_has(&elf->relro, word->addr);
+	binding->symbol = word_symbol_name(elf, word);
+	if (!binding->is_opaque)
+		patch_elf_read(elf, word->addr, &binding->value, word->len);
+}
+
 static int collect_bindings(struct walk *walk)
 {
 	struct patch_model *model = walk->model;
@@ -323,21 +342,15 @@ static int collect_bindings(struct walk *walk)
 	size_t count = 0;
 
 	for (size_t i = 0; i < elf->word_count; i++)
-		count += elf->words[i].used && elf->words[i].interposable;
+		count += is_binding(&elf->words[i]);
 	model->bindings = calloc(count + 1, sizeof(*model->bindings));
 	if (!model->bindings)
 		return patch_fields_no_memory(&walk->fields);
 	for (size_t i = 0; i < elf->word_count; i++) {
-		const struct patch_word *word = &elf->words[i];
-		struct patch_binding *binding;
-
-		if (!word->used || !word->interposable)
-			continue;
-		binding = &model->bindings[model->binding_count++];
-		binding->addr = word->addr;
-		binding->is_null = word->kind == PATCH_WORD_ABSENT;
-		binding->symbol = word_symbol_name(elf, word);
-		patch_elf_read(elf, word->addr, &binding->value, word->len);
+		if (is_binding(&elf->words[i]))
+			describe_binding(
+				elf, &elf->words[i],
+				&model->bindings[model->binding_count++]);
 	}
 	return 0;
 }

@@ -16,14 +16,19 @@ struct patch_state {
 };
 
 /*
- * A pointer of the model that goes through a symbol with default visibility.
- * If the target defines that symbol, the loader prefers the target's: after
- * loading, the word at `addr` must be the load address + value, or 0 if
- * `is_null`.
+ * A word that goes through a symbol with default visibility, which is a
+ * pointer of the model, or whose symbol the patch defines and does not mean to
+ * be shared.  If the target defines that symbol, the loader prefers the
+ * target's: after loading, the word at `addr` must be the load address +
+ * value, or 0 if `is_null`.
  */
 struct patch_binding {
 	upatch_addr_t addr, value;
 	bool is_null;
+	/* A constructor may have given it another value since. */
+	bool may_change;
+	/* A thread-local variable, an IFUNC: the value cannot be known. */
+	bool is_opaque;
 	const char *symbol;
 };
 

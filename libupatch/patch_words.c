@@ -45,6 +45,15 @@ static bool is_interposable(const struct patch_elf *elf,
 	       !(elf->dynamic.flags & DF_SYMBOLIC);
 }
 
+static void note_symbol(const struct patch_elf *elf, const Elf64_Sym *symbol,
+			struct patch_word *word)
+{
+	word->interposable = is_interposable(elf, symbol);
+	/* What is weak or unique (of C++, above all) is made to be shared. */
+	word->meant_own = word->interposable && symbol->st_shndx != SHN_UNDEF &&
+			  ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL;
+}
+
 /* Sets the kind of a word that gets the address of `symbol`. */
 static void bind_word(const struct patch_elf *elf, const Elf64_Sym *symbol,
 		      struct patch_word *word)
@@ -52,7 +61,7 @@ static void bind_word(const struct patch_elf *elf, const Elf64_Sym *symbol,
 	int type = ELF64_ST_TYPE(symbol->st_info);
 
 	word->kind = PATCH_WORD_FOREIGN;
-	word->interposable = is_interposable(elf, symbol);
+	note_symbol(elf, symbol, word);
 	if (symbol->st_shndx == SHN_UNDEF) {
 		if (ELF64_ST_BIND(symbol->st_info) == STB_WEAK)
 			word->kind = PATCH_WORD_ABSENT;
@@ -91,6 +100,9 @@ static int apply_rela(struct patch_elf *elf, const Elf64_Rela *rela,
 		value += symbol.st_value;
 		break;
 	case ARCH_RELOC_AT_LOAD:
+		if (word.symbol &&
+		    patch_dynamic_symbol(elf, word.symbol, &symbol))
+			note_symbol(elf, &symbol, &word);
 		break;
 	case ARCH_RELOC_UNKNOWN:
 		return error_set(

@@ -359,6 +359,47 @@ Test(bad_patch, undefined_symbol_is_undone)
 	victim_stop(&victim);
 }
 
+static void expect_clash(const char *patch, const char *symbol)
+{
+	struct victim victim;
+	struct snapshot before;
+	char part[64];
+
+	require_ptrace();
+	VICTIM_START(&victim, "exporter");
+	snprintf(part, sizeof(part), "defines '%s' too", symbol);
+	snapshot_take(victim.pid, &before);
+	EXPECT_REFUSAL(EXIT_REFUSED, part, "apply", victim.target,
+		       path_of_patch(patch));
+	snapshot_expect_kept(victim.pid, &before,
+			     SNAPSHOT_CODE | SNAPSHOT_PROCESS, "refused");
+	victim_expect(&victim, "call", "work=70");
+	snapshot_free(&before);
+	victim_stop(&victim);
+}
+
+/* The loader would let the code of the patch have the program's. */
+Test(bad_patch, name_that_the_program_exports_too)
+{
+	expect_clash("clash_variable", "limit");
+	expect_clash("clash_pointer", "limit");
+	expect_clash("clash_function", "weigh_more");
+	expect_clash("clash_thread_local", "depth");
+}
+
+Test(bad_patch, weak_names_are_shared_and_pointers_may_change)
+{
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "exporter");
+	upatchctl_apply(victim.target, "clash_shared");
+	victim_expect(&victim, "call", "work=4");
+	upatchctl_apply(victim.target, "clash_none");
+	victim_expect(&victim, "call", "work=8");
+	victim_stop(&victim);
+}
+
 Test(bad_patch, revert_of_what_is_not_applied)
 {
 	struct victim victim;
