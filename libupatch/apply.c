@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* upatch_apply: from a patch file to a running patch. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,6 +88,10 @@ static int load(struct application *application, struct upatch_error *err)
 			"a constructor of the patch has not returned; when it does, the patch is left unused");
 	if (!ret)
 		operation->patch = reply.value;
+	else if (reply.result == -EMFILE && !reply.text[0])
+		return error_set(
+			err, ret, 0,
+			"cannot load the patch: the process has no descriptor left (RLIMIT_NOFILE)");
 	else if (err && reply.result && reply.text[0])
 		err->code = UPATCH_ERROR_BAD_PATCH;
 	return ret;

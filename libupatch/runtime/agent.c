@@ -17,7 +17,7 @@
 
 struct channel {
 	const struct descriptor *end;
-	int passed_fd; /* with the last request, or -1 */
+	int passed_fd; /* with the last request, or why there is none */
 };
 
 static struct rt_state *const state = &upatch_runtime_state;
@@ -51,8 +51,11 @@ static bool receive(struct channel *channel, struct rt_request *request)
 	do {
 		len = recvmsg(channel->end->fd, &msg, MSG_CMSG_CLOEXEC);
 	} while (len < 0 && errno == EINTR);
-	channel->passed_fd = -1;
-	if (len > 0)
+	channel->passed_fd = -EBADF;
+	/* unix(7): so the kernel drops what RLIMIT_NOFILE has no room for. */
+	if (len > 0 && msg.msg_flags & MSG_CTRUNC)
+		channel->passed_fd = -EMFILE;
+	else if (len > 0)
 		take_passed_fd(channel, &msg);
 	return len == sizeof(*request);
 }
@@ -101,7 +104,7 @@ static int serve_load(struct channel *channel, const struct rt_request *request,
 	int ret;
 
 	if (channel->passed_fd < 0)
-		return -EBADF;
+		return channel->passed_fd;
 	ret = patch_load(channel->passed_fd, request->load.path,
 			 request->load.seq, &patch, reply->text,
 			 sizeof(reply->text));

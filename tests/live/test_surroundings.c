@@ -337,6 +337,17 @@ Test(surroundings, unreadable_loader)
 	victim_stop(&victim);
 }
 
+Test(surroundings, descriptors_are_used_up_when_the_patch_is_sent)
+{
+	struct victim victim;
+
+	start_objects_with(&victim, "no_descriptor_left.so");
+	EXPECT_REFUSAL(EXIT_FAILED, "has no descriptor left (RLIMIT_NOFILE)",
+		       "apply", victim.target, path_of_patch("objects_main_a"));
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
 /* --- Seccomp ------------------------------------------------------------ */
 
 /* The hooks of a patch that names a library run in the thread that loads. */
