@@ -22,6 +22,7 @@
 struct upatch_patch_file {
 	char *path;
 	struct stat stat;
+	struct trail trail;
 	int memfd;
 	/* The memfd's bytes. */
 	void *bytes;
@@ -355,6 +356,8 @@ int upatch_patch_file_open(const char *path,
 				 "no memory for patch file '%s'", path);
 	}
 	code = read_file(file, fd, err);
+	if (code == 0)
+		code = trail_read(path, &file->stat, &file->trail, err);
 	close(fd);
 	if (code) {
 		error_prefix(err, "patch file '%s'", file->path);
@@ -381,6 +384,7 @@ void upatch_patch_file_close(struct upatch_patch_file *file)
 		munmap(file->bytes, file->len);
 	if (file->memfd >= 0)
 		close(file->memfd);
+	trail_free(&file->trail);
 	free(file->path);
 	free(file);
 }
@@ -406,6 +410,11 @@ const void *patch_file_bytes(const struct upatch_patch_file *file,
 const struct stat *patch_file_stat(const struct upatch_patch_file *file)
 {
 	return &file->stat;
+}
+
+const struct trail *patch_file_trail(const struct upatch_patch_file *file)
+{
+	return &file->trail;
 }
 
 const struct patch_model *patch_file_model(const struct upatch_patch_file *file)

@@ -11,6 +11,7 @@
 #include <upatch/upatch.h>
 
 #include "patch_model.h"
+#include "trail.h"
 
 /* A sealed memfd with the file's bytes; belongs to the patch file. */
 int patch_file_memfd(const struct upatch_patch_file *file);
@@ -19,6 +20,8 @@ const void *patch_file_bytes(const struct upatch_patch_file *file,
 			     size_t *ret_len);
 /* What fstat(2) said of the file that was read. */
 const struct stat *patch_file_stat(const struct upatch_patch_file *file);
+/* How its path, as it was given, led to it. */
+const struct trail *patch_file_trail(const struct upatch_patch_file *file);
 /* What it declares; lives with the patch file. */
 const struct patch_model *
 patch_file_model(const struct upatch_patch_file *file);

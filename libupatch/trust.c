@@ -24,7 +24,8 @@ static int check_writers(const struct upatch_patch_file *file, pid_t pid,
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
 				 "process %d ended", pid);
 	ret = writers_check(upatch_patch_file_info(file)->path,
-			    patch_file_stat(file), owner, err);
+			    patch_file_stat(file), patch_file_trail(file),
+			    owner, err);
 	if (ret == UPATCH_ERROR_UNTRUSTED)
 		error_append(err, "--allow-writable takes it all the same");
 	return ret;

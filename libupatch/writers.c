@@ -73,7 +73,8 @@ static int check_entry(const char *kind, const char *path,
 
 	if (stat->st_uid != 0 && stat->st_uid != owner)
 		return refuse_user(kind, path, stat->st_uid, err);
-	if (is_sticky)
+	/* Nobody writes to a symbolic link, whose mode is always 0777. */
+	if (is_sticky || S_ISLNK(stat->st_mode))
 		return 0;
 	if (stat->st_mode & S_IWOTH)
 		return refuse(kind, path, "everybody", err);
@@ -83,38 +84,18 @@ static int check_entry(const char *kind, const char *path,
 	return 0;
 }
 
-static int check_folders(char *path, uid_t owner, struct upatch_error *err)
-{
-	char *slash;
-	int ret = 0;
-
-	while (!ret && (slash = strrchr(path, '/'))) {
-		const bool is_root = slash == path;
-		const char *folder = is_root ? "/" : path;
-		struct stat stat;
-
-		*slash = '\0';
-		if (lstat(folder, &stat))
-			return error_set(err, error_code_of_errno(errno), errno,
-					 "cannot stat folder '%s'", folder);
-		ret = check_entry("folder", folder, &stat, owner, err);
-	}
-	return ret;
-}
-
-int writers_check(const char *path, const struct stat *stat, uid_t owner,
+int writers_check(const char *path, const struct stat *stat,
+		  const struct trail *trail, uid_t owner,
 		  struct upatch_error *err)
 {
-	char *folders;
 	int ret = check_entry("file", path, stat, owner, err);
 
-	if (ret)
-		return ret;
-	folders = strdup(path);
-	if (!folders)
-		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				 "no memory to look at its folders");
-	ret = check_folders(folders, owner, err);
-	free(folders);
+	/* The nearest folder first. */
+	for (size_t i = trail->count; !ret && i; i--) {
+		const struct trail_entry *entry = &trail->entries[i - 1];
+
+		ret = check_entry(entry->kind, entry->path, &entry->stat, owner,
+				  err);
+	}
 	return ret;
 }

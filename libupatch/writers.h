@@ -6,13 +6,15 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "trail.h"
 
 /*
  * Refuses (UPATCH_ERROR_UNTRUSTED) a file that somebody other than root and
- * user `owner` can write to, or whose folders they can.  `path` is absolute
- * and free of symbolic links, `stat` what was opened there.
+ * user `owner` can write to, or for which they can put another one along the
+ * trail.  `stat` is what was opened.
  */
 UPATCH_MUST_CHECK int writers_check(const char *path, const struct stat *stat,
-				    uid_t owner, struct upatch_error *err);
+				    const struct trail *trail, uid_t owner,
+				    struct upatch_error *err);
 
 #endif

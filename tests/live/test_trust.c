@@ -179,6 +179,124 @@ Test(trust, owner_of_a_process_that_can_be_root_is_root)
 	remove_place(&place);
 }
 
+/* --- The way to it ------------------------------------------------------ */
+
+/* "links" in the place has them: a link, which a link in the place leads to. */
+struct way {
+	const char *what;
+	mode_t folder_mode;
+	uid_t link_owner;
+	const char *path;    /* in the place */
+	const char *refusal; /* NULL: it is taken */
+};
+
+static const struct way ways[] = {
+	{ "link", 0755, 0, "links/file", NULL },
+	{ "link in everybody's folder", 0777, 0, "links/file",
+	  "/links' can be changed by everybody" },
+	{ "link in a sticky folder", 01777, 0, "links/file", NULL },
+	{ "another's link in a sticky folder", 01777, OTHER_USER, "links/file",
+	  "/links/file' can be changed by user 65534" },
+	{ "link of a folder", 0777, 0, "links/folder/work.so",
+	  "/links' can be changed by everybody" },
+	{ "link to the link", 0777, 0, "far", "/links' can be changed" },
+	{ "link to the link", 0755, 0, "far", NULL },
+	{ "there and back", 0777, 0, "links/../work.so",
+	  "/links' can be changed by everybody" },
+};
+
+static const char *in_place(const struct place *place, const char *name);
+
+static void make_way(const struct place *place, const struct way *way)
+{
+	const char *folder = in_place(place, "links");
+	const char *link = in_place(place, "links/file");
+
+	if (mkdir(folder, 0755) || symlink("../work.so", link) ||
+	    symlink(place->folder, in_place(place, "links/folder")) ||
+	    symlink("links/file", in_place(place, "far")) ||
+	    chmod(folder, way->folder_mode) || lchown(link, way->link_owner, 0))
+		cr_fatal("%s: cannot set up", way->what);
+}
+
+Test(trust, link_that_others_can_change_is_refused)
+{
+	struct victim victim;
+
+	require_ptrace();
+	start_victim(&victim, 0);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		const struct way *way = &ways[i];
+		struct place place;
+		const char *path;
+
+		make_place(&place);
+		make_way(&place, way);
+		path = in_place(&place, way->path);
+		if (way->refusal)
+			EXPECT_REFUSAL(EXIT_REFUSED, way->refusal, "apply",
+				       victim.target, path);
+		else
+			EXPECT_EXIT(EXIT_DONE, "check", path, victim.target);
+		remove_place(&place);
+	}
+	victim_stop(&victim);
+}
+
+/* The file is gone then, or in a folder where all can replace it. */
+#define WITH_DESCRIPTOR "exec 7<\"$0\" && exec \"$@\""
+#define WITH_DELETED	"exec 7<\"$0\" && rm \"$0\" && exec \"$@\""
+
+static void expect_descriptor(const struct victim *victim, const char *script,
+			      const char *path, mode_t mode)
+{
+	static const char *const none[] = { NULL };
+	const char *prefix[] = { "sh", "-c", script, NULL, NULL };
+	struct place place;
+
+	make_place(&place);
+	prefix[3] = place.patch;
+	if (chmod(place.folder, 0777) || chmod(place.patch, mode))
+		cr_fatal("chmod");
+	upatchctl_run_under(prefix);
+	if (mode & S_IWOTH)
+		EXPECT_REFUSAL(EXIT_REFUSED, "' can be changed by everybody",
+			       "apply", victim->target, path);
+	else
+		EXPECT_EXIT(EXIT_DONE, "check", path, victim->target);
+	upatchctl_run_under(none);
+	remove_place(&place);
+}
+
+Test(trust, folders_of_a_descriptor_do_not_matter)
+{
+	static const char *const paths[] = { "/proc/self/fd/7", "/dev/fd/7",
+					     "/proc/thread-self/fd/7" };
+	char path[64];
+	struct victim victim;
+	struct place place;
+	int fd;
+
+	require_ptrace();
+	start_victim(&victim, 0);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		expect_descriptor(&victim, WITH_DESCRIPTOR, paths[i], 0644);
+		expect_descriptor(&victim, WITH_DELETED, paths[i], 0644);
+		expect_descriptor(&victim, WITH_DESCRIPTOR, paths[i], 0666);
+		expect_descriptor(&victim, WITH_DELETED, paths[i], 0666);
+	}
+	make_place(&place);
+	fd = open(place.patch, O_RDONLY | O_CLOEXEC);
+	unlink(place.patch);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), fd);
+	EXPECT_EXIT(EXIT_DONE, "apply", victim.target, path);
+	close(fd);
+	victim_stop(&victim);
+	remove_place(&place);
+}
+
+/* --- While it is read --------------------------------------------------- */
+
 /* Truncates and writes the file again, all the time. */
 static pid_t start_writer(const char *source, const char *path)
 {
