@@ -242,7 +242,8 @@ static size_t ask_all_words(const struct mover *mover)
 
 static void run_round(struct look *look)
 {
-	priority_raise(&look->priority);
+	if (priority_is_crowded())
+		priority_raise(&look->priority);
 	round_run(&look->round);
 	priority_restore(&look->priority);
 }

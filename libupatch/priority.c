@@ -2,6 +2,22 @@
 /* The calling thread before all others, for moments in which others wait. */
 #include "priority.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
+bool priority_is_crowded(void)
+{
+	FILE *file = fopen("/proc/loadavg", "re");
+	long runnable = 0;
+
+	/* The fourth field: those that run or wait for a processor (proc(5)). */
+	if (!file || fscanf(file, "%*f %*f %*f %ld/", &runnable) != 1)
+		runnable = 0;
+	if (file)
+		fclose(file);
+	return runnable > sysconf(_SC_NPROCESSORS_ONLN) + 1;
+}
+
 void priority_raise(struct priority *priority)
 {
 	const struct sched_param lowest = {

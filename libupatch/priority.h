@@ -13,6 +13,12 @@ struct priority {
 };
 
 /*
+ * Do more threads want to run than there are processors?  If not, nobody is
+ * in our way, and a raised priority only puts us in the way of the target.
+ */
+bool priority_is_crowded(void);
+
+/*
  * Where it is permitted.  Threads and processes that it creates do not inherit
  * it.  Between the two the thread must sleep while it waits, not poll.
  */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "let_go.h"
+#include "priority.h"
 
 struct job {
 	pid_t pid;
@@ -28,7 +29,8 @@ static void *run(void *argument)
 	 * Threads of the target wait for this one.  Where many want the
 	 * processors, its turn must come first; without permission it waits.
 	 */
-	(void)!setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+	if (priority_is_crowded())
+		(void)!setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
 	tracer_init(&tracer, job->pid);
 	tracer.under_seccomp = job->under_seccomp;
 	job->ret = job->work(&tracer, job->user, job->err);

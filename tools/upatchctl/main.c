@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "failure.h"
@@ -41,11 +42,19 @@ static const struct command *find_command(const char *name)
 /*
  * Beside a process that keeps all processors busy, the few milliseconds that a
  * command takes would be spread over seconds, with the process in transition.
- * Not permitted to everybody, and then so be it.
+ * Where processors are free it would only keep the process from them.  Not
+ * permitted to everybody, and then so be it.
  */
 static void hurry(void)
 {
-	(void)setpriority(PRIO_PROCESS, 0, -20);
+	FILE *file = fopen("/proc/loadavg", "re");
+	long runnable = 0;
+
+	if (file && fscanf(file, "%*f %*f %*f %ld/", &runnable) == 1 &&
+	    runnable > sysconf(_SC_NPROCESSORS_ONLN) + 1)
+		(void)setpriority(PRIO_PROCESS, 0, -20);
+	if (file)
+		fclose(file);
 }
 
 static int run_command(const struct command *command, int argc, char **argv,
