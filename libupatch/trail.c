@@ -101,6 +101,15 @@ static int enter_root(struct walk *walk, struct upatch_error *err)
 	return enter_by_name(walk, "/", err);
 }
 
+/* One that was removed has no name. */
+static int enter_current(struct walk *walk, struct upatch_error *err)
+{
+	close(walk->fd);
+	walk->fd = AT_FDCWD;
+	strcpy(walk->name, ".");
+	return enter_by_name(walk, ".", err);
+}
+
 static int enter_parent(struct walk *walk, struct upatch_error *err)
 {
 	char *slash = strrchr(walk->name, '/');
@@ -201,11 +210,10 @@ static int walk_path(struct walk *walk, const char *path,
 	char component[NAME_MAX + 1];
 	int ret = enter_root(walk, err);
 
-	/* A folder that is gone has no name: then we begin in it. */
 	if (!ret && path[0] != '/' && getcwd(walk->rest, PATH_MAX))
 		strcat(walk->rest, "/");
 	else if (!ret && path[0] != '/')
-		ret = enter_by_name(walk, ".", err);
+		ret = enter_current(walk, err);
 	strncat(walk->rest, path, PATH_MAX - 1);
 	while (!ret && take_component(walk, component)) {
 		if (strcmp(component, ".") == 0)

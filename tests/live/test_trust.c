@@ -243,6 +243,22 @@ Test(trust, link_that_others_can_change_is_refused)
 	victim_stop(&victim);
 }
 
+/* Without a name to begin at. */
+Test(trust, path_from_a_removed_folder)
+{
+	const char *prefix[] = { "sh", "-c",
+				 "cd \"$0\" && rmdir \"$0\" && exec \"$@\"",
+				 NULL, NULL };
+	struct place place;
+
+	make_place(&place);
+	prefix[3] = in_place(&place, "gone");
+	mkdir(prefix[3], 0755);
+	upatchctl_run_under(prefix);
+	EXPECT_EXIT(EXIT_DONE, "check", "../work.so");
+	remove_place(&place);
+}
+
 /* The file is gone then, or in a folder where all can replace it. */
 #define WITH_DESCRIPTOR "exec 7<\"$0\" && exec \"$@\""
 #define WITH_DELETED	"exec 7<\"$0\" && rm \"$0\" && exec \"$@\""
