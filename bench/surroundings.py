@@ -57,7 +57,8 @@ def measure(samples, tools, progress):
             continue
         progress(f"{gib} GiB")
         with Victim(tools.build, 8) as victim:
-            victim.ask(f"occupy {gib}")
+            if gib:
+                victim.ask(f"occupy {gib}")
             measure_pauses(samples, tools, "memory", gib, victim)
     for count in LIBRARIES:
         progress(f"{count} libraries")
