@@ -101,11 +101,20 @@ Test(bad_target, static_program)
 	expect_untouched("idle_static", "");
 }
 
+static void note_running(pid_t pid, int tid, void *arg)
+{
+	if (!procfs_is_in_state(pid, tid, "T"))
+		*(bool *)arg = true;
+}
+
+/* Each thread stops by itself, as soon as it gets a processor. */
 static bool is_stopped(void *arg)
 {
 	const struct victim *victim = arg;
+	bool one_runs = false;
 
-	return procfs_is_in_state(victim->pid, victim->pid, "T");
+	procfs_for_each(victim->pid, "task", note_running, &one_runs);
+	return !one_runs;
 }
 
 Test(bad_target, stopped_process_stays_stopped)
