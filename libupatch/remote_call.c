@@ -67,7 +67,7 @@ static int not_back(const struct remote_call *call, uint64_t deadline_ns,
  * Sanitizers' pthread_create returns only when the new thread has run.  What
  * is borrowed longer than this has gone too long without an answer.
  */
-#define NEWBORN_NS 100000000UL
+#define NEWBORN_NS 10000000UL
 
 /* When newborn threads are let go; `deadline_ns` if there are none. */
 static uint64_t newborn_deadline(const struct remote_call *call,
