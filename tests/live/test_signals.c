@@ -108,8 +108,9 @@ ParameterizedTest(struct row *row, signals, all_arrive)
 
 	require_ptrace();
 	VICTIM_START(&victim, "signals", row->kind);
-	snapshot_take(victim.pid, &before);
+	/* Once it has answered, it has all that it waits with. */
 	first = expect_all(&victim, row, 2, 0);
+	snapshot_take(victim.pid, &before);
 	begin_ms = deadline_now_ms();
 	do {
 		cycle++;
