@@ -10,7 +10,7 @@
 #define INTERRUPTED_LIMIT_NS 1000000000UL
 
 /* At the entry of the call the kernel knows by itself what a signal means. */
-static void step_into_call(struct tracer *tracer, struct thread *thread,
+static bool step_into_call(struct tracer *tracer, struct thread *thread,
 			   uint64_t deadline_ns)
 {
 	tracer_resume_to_syscall(thread);
@@ -18,10 +18,11 @@ static void step_into_call(struct tracer *tracer, struct thread *thread,
 		struct thread *other = tracer_next(tracer, deadline_ns);
 
 		if (!other)
-			return;
+			return false;
 		if (other != thread)
 			tracer_resume(other);
 	}
+	return thread->event == THREAD_EVENT_SYSCALL;
 }
 
 /* True: it had to be stopped. */
@@ -35,8 +36,9 @@ static bool see_call_made(struct tracer *tracer, struct thread *thread,
 	    tracer_stop(tracer, thread, deadline_ns, NULL))
 		return false;
 	if (!tracer_registers(thread, &regs) &&
-	    arch_call_is_pending(&regs, &thread->interrupted))
-		step_into_call(tracer, thread, deadline_ns);
+	    (!arch_call_is_pending(&regs, &thread->interrupted) ||
+	     step_into_call(tracer, thread, deadline_ns)))
+		thread->call_again = false;
 	tracer_resume(thread);
 	return true;
 }
