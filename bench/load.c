@@ -124,8 +124,11 @@ static void note(uint64_t due, uint64_t answered)
 		load.slots_us[slot] = us;
 }
 
-/* A request that finds no free connection waits: its time counts from `due`. */
-static void ask_what_is_due(uint64_t now)
+/*
+ * A request that finds no free connection waits: its time counts from `due`.
+ * True: one does, so that nothing is to be done before an answer comes.
+ */
+static bool ask_what_is_due(uint64_t now)
 {
 	static int next;
 
@@ -135,7 +138,7 @@ static void ask_what_is_due(uint64_t now)
 		uint64_t due = due_ns(load.asked);
 
 		if (due > now || due >= load.end_ns)
-			return;
+			return false;
 		if (connection->is_busy || connection->fd < 0)
 			continue;
 		connection->is_busy = true;
@@ -146,6 +149,7 @@ static void ask_what_is_due(uint64_t now)
 		    (ssize_t)load.request_len)
 			load.errors++;
 	}
+	return due_ns(load.asked) < load.end_ns;
 }
 
 static void take_answer(struct connection *connection)
@@ -169,23 +173,29 @@ static void take_answer(struct connection *connection)
 	note(connection->due_ns, now_ns());
 }
 
-/* epoll_wait counts in milliseconds: the rest is waited for by asking again. */
+/*
+ * Never polls: on a machine of few processors that would keep the server from
+ * one, and most of all when it is late.
+ */
 static void run(void)
 {
+	const uint64_t last_ns = load.end_ns + DRAIN_NS;
 	struct epoll_event events[64];
 	uint64_t now;
 
-	while ((now = now_ns()) < load.end_ns + DRAIN_NS) {
+	while ((now = now_ns()) < last_ns) {
+		bool is_full = ask_what_is_due(now);
 		uint64_t due = due_ns(load.asked);
+		uint64_t until = is_full || due >= load.end_ns ? last_ns : due;
 		struct timespec left = { 0 };
 		int count;
 
-		ask_what_is_due(now);
-		due = due_ns(load.asked);
 		if (due >= load.end_ns && load.count >= load.asked)
 			return;
-		if (due > now)
-			left.tv_nsec = (long)(due - now) % 1000000000;
+		if (until > now) {
+			left.tv_sec = (time_t)((until - now) / 1000000000);
+			left.tv_nsec = (long)((until - now) % 1000000000);
+		}
 		count = epoll_pwait2(load.epoll_fd, events, 64, &left, NULL);
 		for (int i = 0; i < count; i++)
 			take_answer(events[i].data.ptr);

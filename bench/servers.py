@@ -249,10 +249,11 @@ class Operator(threading.Thread):
 
     def run(self):
         patch = self.tools.patch(self.server.patch)
+        target = self.server.target()
         while not self.stopping.wait(PERIOD_S / 2):
-            self.operate("apply", self.server.target(), patch)
+            self.operate("apply", target, patch)
             self.stopping.wait(PERIOD_S / 2)
-            self.operate("revert", self.server.target(), "wrap")
+            self.operate("revert", target, "wrap")
 
     def stop(self):
         self.stopping.set()
