@@ -23,6 +23,7 @@
 struct search {
 	struct process *process;
 	struct tracer *tracer;
+	const struct host_check *check;
 	struct examine_buffer buffer;
 	bool main_has_allocator;
 	/* the main thread, mostly; of one round */
@@ -241,11 +242,15 @@ static int try_thread(struct search *search, pid_t tid,
 	struct thread *thread = tracer_find(tracer, tid);
 	int ret = 0;
 
+	bool is_new = !thread || thread->run == THREAD_GONE;
+
 	*ret_thread = NULL;
-	if (!thread || thread->run == THREAD_GONE)
+	if (is_new)
 		ret = tracer_seize(tracer, tid, &thread, err);
 	if (ret && tasks_kind(tracer->pid, tid) != TASK_THREAD)
 		return 0;
+	if (!ret && is_new && tid == search->first_tid)
+		ret = search->check->check(search->check->user, err);
 	if (ret)
 		return ret;
 	search->refused_tid = tid;
@@ -370,10 +375,14 @@ static int none_found(const struct search *search, struct upatch_error *err)
 }
 
 int host_find(struct process *process, struct tracer *tracer,
-	      uint64_t deadline_ns, struct thread **ret_thread,
-	      struct upatch_error *err)
+	      const struct host_check *check, uint64_t deadline_ns,
+	      struct thread **ret_thread, struct upatch_error *err)
 {
-	struct search search = { .process = process, .tracer = tracer };
+	struct search search = {
+		.process = process,
+		.tracer = tracer,
+		.check = check,
+	};
 	uint64_t pause_ns = ROUND_PAUSE_NS;
 	int ret = process_prepare_unwind(process, err);
 

@@ -360,6 +360,14 @@ static int unmap(struct entry *entry, struct remote_call *call,
 	return ret;
 }
 
+/* It is loaded from a file of this name, and from no other. */
+static bool is_runtime(const struct map *map)
+{
+	static const char name[] = "/memfd:" RT_SONAME;
+
+	return !strncmp(map->path, name, strlen(name));
+}
+
 /*
  * glibc 2.36 leaves what it has mapped already where it cannot map the rest
  * (_dl_map_object_from_fd).  Nobody else knows of these mappings.
@@ -367,14 +375,13 @@ static int unmap(struct entry *entry, struct remote_call *call,
 static int unmap_failed_runtime(struct entry *entry, struct remote_call *call,
 				struct upatch_error *err)
 {
-	static const char name[] = "/memfd:" RT_SONAME;
 	const struct maps *maps = &entry->process->maps;
 	int ret = process_refresh_maps(entry->process, err);
 
 	for (size_t i = 0; !ret && i < maps->count; i++) {
 		const struct map *map = &maps->maps[i];
 
-		if (!strncmp(map->path, name, strlen(name)))
+		if (is_runtime(map))
 			ret = unmap(entry, call, map->start,
 				    map->end - map->start, err);
 	}
@@ -527,18 +534,37 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 	return ret;
 }
 
+static bool is_in_maps(const struct maps *maps)
+{
+	for (size_t i = 0; i < maps->count; i++) {
+		if (is_runtime(&maps->maps[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Two runtimes would be two states, each patching for itself.  We trace the
- * main thread (host.c): nobody else can be about to load one.
+ * first thread (host.c): nobody else can be about to load one.  What the
+ * loader has loaded takes long to read, and that thread's signals wait: mostly
+ * there is no such mapping.
  */
-static int check_no_runtime(const struct entry *entry, struct upatch_error *err)
+static int check_no_runtime(void *user, struct upatch_error *err)
 {
+	const struct entry *entry = user;
 	struct modules modules = { 0 };
 	struct maps maps = { 0 };
 	bool is_there;
 	int ret;
 
 	if (!entry->image)
+		return 0;
+	ret = maps_read(entry->process->pid, &maps, err);
+	if (ret)
+		return ret;
+	is_there = is_in_maps(&maps);
+	maps_free(&maps);
+	if (!is_there)
 		return 0;
 	ret = modules_read(&entry->process->memory, &modules, &maps, err);
 	if (ret)
@@ -558,15 +584,14 @@ static int enter_target(struct tracer *tracer, void *user,
 			struct upatch_error *err)
 {
 	struct entry *entry = user;
+	const struct host_check check = { check_no_runtime, entry };
 	struct thread *first, *thread;
 	uint64_t begin;
 	int ret;
 
 	tracer->deadlines.thread_offset = entry->thread_offset;
-	ret = host_find(entry->process, tracer, entry->deadline_ns, &thread,
-			err);
-	if (!ret)
-		ret = check_no_runtime(entry, err);
+	ret = host_find(entry->process, tracer, &check, entry->deadline_ns,
+			&thread, err);
 	if (ret)
 		return ret;
 	begin = tracer_now_ns();
