@@ -9,9 +9,8 @@
 
 #include "agent_end.h"
 #include "arch/own_calls.h"
-#include "dynamic.h"
 #include "examine.h"
-#include "host_rule.h"
+#include "host_facts.h"
 #include "protocol.h"
 #include "seccomp.h"
 #include "tasks.h"
@@ -24,8 +23,8 @@ struct search {
 	struct process *process;
 	struct tracer *tracer;
 	const struct host_check *check;
+	struct host_facts facts;
 	struct examine_buffer buffer;
-	bool main_has_allocator;
 	/* the main thread, mostly; of one round */
 	pid_t first_tid;
 	/* of the last thread that was refused, for the message */
@@ -37,119 +36,10 @@ struct search {
 	size_t tried_count, filtered_count;
 };
 
-static bool is_libc_name(const char *soname)
-{
-	static const char *const names[] = {
-		"libc.so.6",	     "libpthread.so.0", "librt.so.1",
-		"libdl.so.2",	     "libanl.so.1",	"libresolv.so.2",
-		"libnss_files.so.2",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(soname, names[i]))
-			return true;
-	}
-	return false;
-}
-
-static const struct dynamic_symbols *exports_of(const struct search *search,
-						const struct module *module)
-{
-	return process_exports(search->process, module);
-}
-
-/* What every thread is judged by, before the first one is stopped. */
-static int read_exports(struct search *search, struct upatch_error *err)
-{
-	const struct modules *modules = &search->process->modules;
-
-	for (size_t i = 0; i < modules->count; i++) {
-		const struct module *module = &modules->modules[i];
-
-		if (!module->soname || !is_libc_name(module->soname))
-			continue;
-		(void)exports_of(search, module);
-		if (search->process->exports[i].is_unknown)
-			return error_set(
-				err, UPATCH_ERROR_SYSTEM, 0,
-				"cannot read the symbols of '%s' in process %d",
-				module->path, search->process->pid);
-	}
-	return 0;
-}
-
 static void search_fini(struct search *search)
 {
+	host_facts_fini(&search->facts);
 	examine_buffer_free(&search->buffer);
-}
-
-/* Not known counts as yes. */
-static bool defines_allocator(const struct search *search,
-			      const struct module *module)
-{
-	const struct dynamic_symbols *exports = exports_of(search, module);
-
-	return search->process
-		       ->exports[module - search->process->modules.modules]
-		       .is_unknown ||
-	       dynamic_symbols_find(exports, "malloc") ||
-	       dynamic_symbols_find(exports, "free");
-}
-
-static enum host_module module_of(void *user, upatch_addr_t addr)
-{
-	const struct search *search = user;
-	const struct module *module =
-		modules_find_addr(&search->process->modules, addr);
-
-	if (!module || !module->dynamic)
-		return HOST_MODULE_UNKNOWN;
-	if (module->is_main)
-		return HOST_MODULE_MAIN;
-	if (module->soname && !strncmp(module->soname, "linux-vdso", 10))
-		return HOST_MODULE_UNKNOWN;
-	if (module->soname && is_libc_name(module->soname))
-		return HOST_MODULE_LIBC;
-	if (module->soname && !strncmp(module->soname, "ld-linux", 8))
-		return HOST_MODULE_LOADER;
-	return defines_allocator(search, module) ? HOST_MODULE_ALLOCATOR
-						 : HOST_MODULE_OTHER;
-}
-
-static bool symbol_of(void *user, upatch_addr_t addr, const char **ret_name,
-		      upatch_addr_t *ret_start)
-{
-	const struct search *search = user;
-	const struct module *module =
-		modules_find_addr(&search->process->modules, addr);
-	const char *name = NULL;
-
-	if (module)
-		name = dynamic_symbols_at(exports_of(search, module), addr,
-					  ret_start);
-	if (name)
-		*ret_name = name;
-	return name;
-}
-
-static upatch_addr_t exported_of(void *user, upatch_addr_t near,
-				 const char *name)
-{
-	const struct search *search = user;
-	const struct module *module =
-		modules_find_addr(&search->process->modules, near);
-
-	if (!module)
-		return 0;
-	return dynamic_symbols_find(exports_of(search, module), name);
-}
-
-static size_t read_code(void *user, upatch_addr_t addr, uint8_t *buf,
-			size_t len)
-{
-	const struct search *search = user;
-
-	return memory_read_some(&search->process->memory, addr, buf, len);
 }
 
 /* The main thread's stack grows as far as its limit; others lie there whole. */
@@ -174,13 +64,7 @@ static upatch_addr_t stack_floor(const struct search *search, pid_t tid,
 static bool fits(struct search *search, struct thread *thread,
 		 struct host_verdict *ret_verdict)
 {
-	const struct host_lookup lookup = {
-		.module = module_of,
-		.symbol = symbol_of,
-		.exported = exported_of,
-		.read_code = read_code,
-		.user = search,
-	};
+	const struct host_lookup lookup = host_facts_lookup(&search->facts);
 	struct process *process = search->process;
 	struct host_thread candidate = { 0 };
 	struct stack_thread stack;
@@ -197,7 +81,7 @@ static bool fits(struct search *search, struct thread *thread,
 	candidate.in_shared_wait = arch_in_shared_wait(&regs);
 	candidate.is_main_thread = thread->tid == process->pid;
 	candidate.is_on_own_stack = stack.bounds.is_own;
-	candidate.main_has_allocator = search->main_has_allocator;
+	candidate.main_has_allocator = search->facts.main_has_allocator;
 	candidate.stack_floor = stack_floor(search, thread->tid, &stack);
 	host_rule_judge(&lookup, &candidate, ret_verdict);
 	return ret_verdict->fit < HOST_REFUSED;
@@ -387,11 +271,9 @@ int host_find(struct process *process, struct tracer *tracer,
 	int ret = process_prepare_unwind(process, err);
 
 	if (!ret)
-		ret = read_exports(&search, err);
+		ret = host_facts_init(&search.facts, process, err);
 	if (ret)
 		return ret;
-	search.main_has_allocator =
-		defines_allocator(&search, &process->modules.modules[0]);
 	for (;;) {
 		ret = try_round(&search, deadline_ns, ret_thread, err);
 		if (ret || *ret_thread)
