@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking at one stopped thread. */
+/* Looking at one thread. */
 #include "examine.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "tasks.h"
+
 /* A foreign stack can lie in a huge mapping; the walk reads on from there. */
 #define FOREIGN_COPY_MAX (256UL * 1024)
 #define OWN_COPY_MAX	 (64UL * 1024 * 1024)
+#define WAITING_COPY_MAX (64UL * 1024)
 
 static bool find_mapping(void *user, upatch_addr_t addr,
 			 struct addr_range *ret_mapping)
@@ -98,4 +101,33 @@ int examine_copy(struct process *process, pid_t tid,
 					   buffer->bytes, len);
 	*ret_thread = thread;
 	return 0;
+}
+
+bool examine_copy_waiting(struct process *process, pid_t tid,
+			  struct examine_buffer *buffer,
+			  struct arch_regs *ret_regs,
+			  struct stack_copy *ret_copy)
+{
+	struct task_place place;
+	const struct map *map;
+	size_t len;
+
+	if (!tasks_waits_at(process->pid, tid, &place))
+		return false;
+	map = maps_find(&process->maps, place.sp);
+	if (!map)
+		return false;
+	len = map->end - place.sp;
+	if (len > WAITING_COPY_MAX)
+		len = WAITING_COPY_MAX;
+	if (examine_buffer_reserve(buffer, len))
+		return false;
+	memset(ret_regs, 0, sizeof(*ret_regs));
+	arch_regs_set_pc(ret_regs, place.pc);
+	arch_regs_set_sp(ret_regs, place.sp);
+	ret_copy->base = place.sp;
+	ret_copy->bytes = buffer->bytes;
+	ret_copy->len = memory_read_some(&process->memory, place.sp,
+					 buffer->bytes, len);
+	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking at one stopped thread: registers, stack, verdict. */
+/* Looking at one thread: registers, stack. */
 #ifndef UPATCH_EXAMINE_H
 #define UPATCH_EXAMINE_H
 
@@ -25,5 +25,15 @@ UPATCH_MUST_CHECK int
 examine_copy(struct process *process, pid_t tid, const struct arch_regs *regs,
 	     struct examine_buffer *buffer, bool may_refresh,
 	     struct stack_thread *ret_thread, struct upatch_error *err);
+
+/*
+ * Copies the stack of a thread that waits in a system call and is not stopped,
+ * as much as a walk may need.  Of its registers only pc and sp are known.
+ * False: it waits in none, or that cannot be told.
+ */
+bool examine_copy_waiting(struct process *process, pid_t tid,
+			  struct examine_buffer *buffer,
+			  struct arch_regs *ret_regs,
+			  struct stack_copy *ret_copy);
 
 #endif

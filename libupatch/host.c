@@ -116,29 +116,70 @@ static bool may_be_borrowed(struct search *search, struct thread *thread)
 }
 
 /*
- * The first thread (tasks_first_living) is seized first and stays seized: of
- * two operations that begin at the same time, only one gets it.
+ * Where it waits in a system call, it is judged while it does, by what the
+ * kernel tells of it.  So it need not be stopped if it does not fit, and not
+ * while tables and symbols are read for the first time if it does.  Of the
+ * other registers nothing is known; where one is needed, the walk ends.
  */
-static int try_thread(struct search *search, pid_t tid,
-		      struct thread **ret_thread, struct upatch_error *err)
+static bool is_refused_unseen(struct search *search, pid_t tid)
+{
+	const struct host_lookup lookup = host_facts_lookup(&search->facts);
+	struct process *process = search->process;
+	struct host_thread candidate = {
+		.in_syscall = true,
+		.in_shared_wait = true, /* at best */
+		.is_main_thread = tid == process->pid,
+		.is_on_own_stack = true,
+		.main_has_allocator = search->facts.main_has_allocator,
+	};
+	struct host_verdict verdict;
+	struct stack_copy copy;
+	struct arch_regs regs;
+	struct unwind_walk walk;
+
+	if (!examine_copy_waiting(process, tid, &search->buffer, &regs, &copy))
+		return false;
+	unwind_walk(process->unwinder, &regs, &copy, false, &walk);
+	candidate.walk = &walk;
+	host_rule_judge(&lookup, &candidate, &verdict);
+	if (verdict.fit < HOST_REFUSED || walk.end != UNWIND_OUTERMOST)
+		return false;
+	search->refused_tid = tid;
+	search->refusal = host_fit_text(verdict.fit);
+	return true;
+}
+
+/*
+ * The first thread (tasks_first_living) is seized first and stays seized: of
+ * two operations that begin at the same time, only one gets it.  *ret_thread
+ * is NULL if the thread is gone.
+ */
+static int seize(struct search *search, pid_t tid, struct thread **ret_thread,
+		 struct upatch_error *err)
 {
 	struct tracer *tracer = search->tracer;
-	struct thread *thread = tracer_find(tracer, tid);
-	int ret = 0;
+	int ret;
 
-	bool is_new = !thread || thread->run == THREAD_GONE;
-
+	*ret_thread = tracer_find(tracer, tid);
+	if (*ret_thread && (*ret_thread)->run != THREAD_GONE)
+		return 0;
 	*ret_thread = NULL;
-	if (is_new)
-		ret = tracer_seize(tracer, tid, &thread, err);
+	ret = tracer_seize(tracer, tid, ret_thread, err);
 	if (ret && tasks_kind(tracer->pid, tid) != TASK_THREAD)
 		return 0;
-	if (!ret && is_new && tid == search->first_tid)
+	if (!ret && tid == search->first_tid)
 		ret = search->check->check(search->check->user, err);
-	if (ret)
-		return ret;
-	search->refused_tid = tid;
-	search->tried_count++;
+	return ret;
+}
+
+/* *ret_fits: it is stopped. */
+static int stop_and_judge(struct search *search, struct thread *thread,
+			  bool *ret_fits, struct upatch_error *err)
+{
+	struct tracer *tracer = search->tracer;
+	int ret;
+
+	search->refused_tid = thread->tid;
 	search->refusal = "it does not stop";
 	ret = tracer_stop(tracer, thread, tracer_now_ns() + STOP_TIMEOUT_NS,
 			  err);
@@ -151,18 +192,38 @@ static int try_thread(struct search *search, pid_t tid,
 	search->refusal = thread->run == THREAD_JOB_STOPPED
 				  ? "it is stopped (SIGCONT lets it go on)"
 				  : "it does something else";
-	if (thread->run == THREAD_STOPPED &&
-	    thread->event == THREAD_EVENT_INTERRUPT) {
-		if (may_be_borrowed(search, thread)) {
-			*ret_thread = thread;
-			return 0;
-		}
-	}
-	if (tid == search->first_tid)
+	*ret_fits = thread->run == THREAD_STOPPED &&
+		    thread->event == THREAD_EVENT_INTERRUPT &&
+		    may_be_borrowed(search, thread);
+	if (*ret_fits)
+		return 0;
+	if (thread->tid == search->first_tid)
 		tracer_resume(thread);
 	else
 		tracer_release(tracer, thread);
 	return 0;
+}
+
+static int try_thread(struct search *search, pid_t tid,
+		      struct thread **ret_thread, struct upatch_error *err)
+{
+	bool is_refused = is_refused_unseen(search, tid);
+	struct thread *thread = NULL;
+	bool is_fit = false;
+	int ret = 0;
+
+	*ret_thread = NULL;
+	/* Whether a filter is to blame, only a stop tells. */
+	is_refused &= !search->process->under_seccomp;
+	if (!is_refused || tid == search->first_tid)
+		ret = seize(search, tid, &thread, err);
+	if (ret || !thread || is_refused)
+		return ret;
+	search->tried_count++;
+	ret = stop_and_judge(search, thread, &is_fit, err);
+	if (is_fit)
+		*ret_thread = thread;
+	return ret;
 }
 
 struct candidate {

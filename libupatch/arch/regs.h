@@ -17,6 +17,7 @@ struct arch_regs {
 upatch_addr_t arch_regs_pc(const struct arch_regs *regs);
 void arch_regs_set_pc(struct arch_regs *regs, upatch_addr_t pc);
 upatch_addr_t arch_regs_sp(const struct arch_regs *regs);
+void arch_regs_set_sp(struct arch_regs *regs, upatch_addr_t sp);
 /* The thread control block of glibc begins here. */
 upatch_addr_t arch_regs_thread_pointer(const struct arch_regs *regs);
 

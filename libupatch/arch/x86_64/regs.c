@@ -19,6 +19,11 @@ upatch_addr_t arch_regs_sp(const struct arch_regs *regs)
 	return regs->user.rsp;
 }
 
+void arch_regs_set_sp(struct arch_regs *regs, upatch_addr_t sp)
+{
+	regs->user.rsp = sp;
+}
+
 upatch_addr_t arch_regs_thread_pointer(const struct arch_regs *regs)
 {
 	return regs->user.fs_base;
