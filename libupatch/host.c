@@ -34,6 +34,10 @@ struct search {
 	char filter_reason[160];
 	/* of one round */
 	size_t tried_count, filtered_count;
+	/* tables and symbols of what is on its stack have been read */
+	bool has_walked;
+	/* seen: its stack may be younger than the maps */
+	bool has_unknown_stack;
 };
 
 static void search_fini(struct search *search)
@@ -60,31 +64,80 @@ static upatch_addr_t stack_floor(const struct search *search, pid_t tid,
 	return thread->bounds.own.end - limit.rlim_cur;
 }
 
+/*
+ * False: it cannot be looked at.  The maps are not read again while it waits
+ * for us: what is wrong for it because of that is right in the next round.
+ */
+static bool copy_thread(struct search *search, struct thread *thread,
+			struct arch_regs *ret_regs,
+			struct stack_thread *ret_stack)
+{
+	if (tracer_registers(thread, ret_regs) ||
+	    examine_copy(search->process, thread->tid, ret_regs,
+			 &search->buffer, false, ret_stack, NULL))
+		return false;
+	search->has_unknown_stack |= !ret_stack->bounds.is_own;
+	return true;
+}
+
+static void judge(struct search *search, const struct thread *thread,
+		  const struct stack_thread *stack,
+		  struct host_verdict *ret_verdict)
+{
+	const struct host_lookup lookup = host_facts_lookup(&search->facts);
+	const struct arch_regs *regs = stack->regs;
+	struct unwind_walk walk;
+	const struct host_thread candidate = {
+		.walk = &walk,
+		.in_syscall = arch_in_syscall(regs) || thread->call_again,
+		.in_shared_wait = arch_in_shared_wait(regs),
+		.is_main_thread = thread->tid == search->process->pid,
+		.is_on_own_stack = stack->bounds.is_own,
+		.main_has_allocator = search->facts.main_has_allocator,
+		.stack_floor = stack_floor(search, thread->tid, stack),
+	};
+
+	unwind_walk(search->process->unwinder, regs, &stack->copy,
+		    stack->is_stopped, &walk);
+	search->has_walked = true;
+	host_rule_judge(&lookup, &candidate, ret_verdict);
+}
+
 /* True: the thread fits; it stays stopped. */
 static bool fits(struct search *search, struct thread *thread,
 		 struct host_verdict *ret_verdict)
 {
-	const struct host_lookup lookup = host_facts_lookup(&search->facts);
-	struct process *process = search->process;
-	struct host_thread candidate = { 0 };
 	struct stack_thread stack;
 	struct arch_regs regs;
-	struct unwind_walk walk;
 
-	if (tracer_registers(thread, &regs) ||
-	    examine_copy(process, thread->tid, &regs, &search->buffer, true,
-			 &stack, NULL))
+	if (!copy_thread(search, thread, &regs, &stack))
 		return false;
-	unwind_walk(process->unwinder, &regs, &stack.copy, true, &walk);
-	candidate.walk = &walk;
-	candidate.in_syscall = arch_in_syscall(&regs) || thread->call_again;
-	candidate.in_shared_wait = arch_in_shared_wait(&regs);
-	candidate.is_main_thread = thread->tid == process->pid;
-	candidate.is_on_own_stack = stack.bounds.is_own;
-	candidate.main_has_allocator = search->facts.main_has_allocator;
-	candidate.stack_floor = stack_floor(search, thread->tid, &stack);
-	host_rule_judge(&lookup, &candidate, ret_verdict);
+	judge(search, thread, &stack, ret_verdict);
 	return ret_verdict->fit < HOST_REFUSED;
+}
+
+/*
+ * The first one that does not wait in a system call: it runs on while the
+ * tables are read, and is looked at once more.
+ */
+static void look_at_copy(struct search *search, struct thread *thread)
+{
+	struct host_verdict verdict;
+	struct stack_thread stack;
+	struct arch_regs regs;
+	bool has_copy;
+
+	if (tracer_stop(search->tracer, thread,
+			tracer_now_ns() + STOP_TIMEOUT_NS, NULL))
+		return;
+	has_copy = thread->run == THREAD_STOPPED &&
+		   thread->event == THREAD_EVENT_INTERRUPT &&
+		   copy_thread(search, thread, &regs, &stack);
+	tracer_resume(thread);
+	if (!has_copy)
+		return;
+	stack.is_stopped = false;
+	judge(search, thread, &stack, &verdict);
 }
 
 /* Thousands of threads with one filter: the reason is of the last one. */
@@ -140,6 +193,7 @@ static bool is_refused_unseen(struct search *search, pid_t tid)
 	if (!examine_copy_waiting(process, tid, &search->buffer, &regs, &copy))
 		return false;
 	unwind_walk(process->unwinder, &regs, &copy, false, &walk);
+	search->has_walked = true;
 	candidate.walk = &walk;
 	host_rule_judge(&lookup, &candidate, &verdict);
 	if (verdict.fit < HOST_REFUSED || walk.end != UNWIND_OUTERMOST)
@@ -220,6 +274,8 @@ static int try_thread(struct search *search, pid_t tid,
 	if (ret || !thread || is_refused)
 		return ret;
 	search->tried_count++;
+	if (!search->has_walked)
+		look_at_copy(search, thread);
 	ret = stop_and_judge(search, thread, &is_fit, err);
 	if (is_fit)
 		*ret_thread = thread;
@@ -292,6 +348,9 @@ static int try_round(struct search *search, uint64_t deadline_ns,
 
 	search->tried_count = 0;
 	search->filtered_count = 0;
+	if (search->has_unknown_stack)
+		(void)!process_refresh_maps(search->process, NULL);
+	search->has_unknown_stack = false;
 	search->first_tid = tasks_first_living(search->process->pid);
 	ret = try_thread(search, search->first_tid, ret_thread, err);
 	if (ret || *ret_thread)
