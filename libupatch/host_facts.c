@@ -149,9 +149,9 @@ static upatch_addr_t exported_of(void *user, upatch_addr_t near,
 	return addr;
 }
 
-/* Of an export that has just been asked for. */
-static size_t read_code(void *user, upatch_addr_t addr, uint8_t *buf,
-			size_t len)
+/* The code of an export that has just been asked for is remembered. */
+static size_t read_target(void *user, upatch_addr_t addr, uint8_t *buf,
+			  size_t len)
 {
 	struct host_facts *facts = user;
 	const struct memory *memory = &facts->process->memory;
@@ -221,7 +221,7 @@ struct host_lookup host_facts_lookup(struct host_facts *facts)
 		.module = module_of,
 		.symbol = symbol_of,
 		.exported = exported_of,
-		.read_code = read_code,
+		.read = read_target,
 		.user = facts,
 	};
 }

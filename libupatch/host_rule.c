@@ -14,6 +14,9 @@
 /* What a call that ends in another function is looked at for its jump. */
 #define CALL_CODE_MAX 256
 
+/* The longest function that is looked at for its system calls. */
+#define WAIT_CODE_MAX 4096
+
 /*
  * Functions of libc that wait in a system call and hold no lock of libc then;
  * what they may hold meanwhile belongs to the caller.  Left out on purpose:
@@ -177,29 +180,52 @@ static enum host_module module_of(const struct host_lookup *lookup,
 	return lookup->module(lookup->user, unwind_frame_at(frame));
 }
 
-/* --- The start of the thread ------------------------------------------- */
+/* --- Stretches --------------------------------------------------------- */
 
 /*
- * How many of the outermost frames are the thread's start: clone3 and
- * start_thread, both libc's; or _start of the program, __libc_start_main and
- * what it calls main from.  A thread that libc started for itself has more
- * frames of libc, which are then not counted.
+ * Frames [begin, end) of a walk, without the frames of signal handlers'
+ * returns and those of the thread's start.  The innermost stretch runs; each
+ * other one was interrupted by the handler that the one before it begins with.
  */
-static size_t count_start_frames(const struct host_lookup *lookup,
-				 const struct unwind_walk *walk)
+struct stretch {
+	size_t begin, end;
+};
+
+/*
+ * Where the thread's start begins: clone3 and start_thread, both libc's; or
+ * _start of the program, __libc_start_main and what it calls main from.  A
+ * thread that libc started for itself has more frames of libc, which are then
+ * not counted.  `begin` is that of the outermost stretch.
+ */
+static size_t find_start(const struct host_lookup *lookup,
+			 const struct unwind_walk *walk, size_t begin)
 {
 	size_t first = walk->count;
 	size_t libc_max = LIBC_START_FRAMES_MAX;
 
-	if (module_of(lookup, &walk->frames[first - 1]) == HOST_MODULE_MAIN)
+	if (first > begin &&
+	    module_of(lookup, &walk->frames[first - 1]) == HOST_MODULE_MAIN)
 		first--;
-	while (first > 0 && libc_max > 0 &&
+	while (first > begin && libc_max > 0 &&
 	       module_of(lookup, &walk->frames[first - 1]) ==
 		       HOST_MODULE_LIBC) {
 		first--;
 		libc_max--;
 	}
-	return walk->count - first;
+	return first;
+}
+
+static struct stretch stretch_at(const struct host_lookup *lookup,
+				 const struct unwind_walk *walk, size_t begin)
+{
+	struct stretch stretch = { begin, begin };
+
+	while (stretch.end < walk->count &&
+	       !walk->frames[stretch.end].is_signal_frame)
+		stretch.end++;
+	if (stretch.end == walk->count)
+		stretch.end = find_start(lookup, walk, begin);
+	return stretch;
 }
 
 /* --- The innermost call ------------------------------------------------ */
@@ -209,13 +235,15 @@ static bool is_library_call(enum host_module module)
 	return module == HOST_MODULE_LIBC || module == HOST_MODULE_ALLOCATOR;
 }
 
-/* What is left after the innermost call into libc; `end`: the start frames. */
+/* What is left of the stretch after its innermost call into libc. */
 static size_t skip_library_call(const struct host_lookup *lookup,
-				const struct unwind_walk *walk, size_t end)
+				const struct unwind_walk *walk,
+				const struct stretch *stretch)
 {
-	size_t i = 0;
+	size_t i = stretch->begin;
 
-	while (i < end && is_library_call(module_of(lookup, &walk->frames[i])))
+	while (i < stretch->end &&
+	       is_library_call(module_of(lookup, &walk->frames[i])))
 		i++;
 	return i;
 }
@@ -234,7 +262,7 @@ static bool ends_in(const struct host_lookup *lookup, upatch_addr_t start,
 		    upatch_addr_t target)
 {
 	uint8_t code[CALL_CODE_MAX];
-	size_t len = lookup->read_code(lookup->user, start, code, sizeof(code));
+	size_t len = lookup->read(lookup->user, start, code, sizeof(code));
 	size_t offset;
 	const char *name;
 
@@ -337,20 +365,7 @@ static enum host_fit judge_callers(const struct host_lookup *lookup,
 	return HOST_RUNNING;
 }
 
-/* --- The rule ---------------------------------------------------------- */
-
-static bool find_handler(const struct unwind_walk *walk, size_t *ret_frame)
-{
-	size_t i;
-
-	for (i = 0; i < walk->count; i++) {
-		if (!walk->frames[i].is_signal_frame)
-			continue;
-		*ret_frame = i;
-		return true;
-	}
-	return false;
-}
+/* --- What runs --------------------------------------------------------- */
 
 static bool has_room(const struct host_thread *thread)
 {
@@ -360,17 +375,17 @@ static bool has_room(const struct host_thread *thread)
 	return sp >= thread->stack_floor && sp - thread->stack_floor >= need;
 }
 
-static enum host_fit judge_frames(const struct host_lookup *lookup,
-				  const struct host_thread *thread,
-				  struct host_verdict *verdict)
+static enum host_fit judge_innermost(const struct host_lookup *lookup,
+				     const struct host_thread *thread,
+				     const struct stretch *stretch,
+				     struct host_verdict *verdict)
 {
 	const struct unwind_walk *walk = thread->walk;
-	size_t end = walk->count - count_start_frames(lookup, walk);
-	size_t callers = skip_library_call(lookup, walk, end);
+	size_t callers = skip_library_call(lookup, walk, stretch);
 	enum host_fit call_fit = HOST_RUNNING, fit;
 
 	/* Nothing but start frames: the thread begins or ends, inside libc. */
-	if (end == 0)
+	if (stretch->begin == stretch->end)
 		return HOST_IN_LIBC;
 	if (callers > 0) {
 		verdict->frame = callers - 1;
@@ -380,12 +395,139 @@ static enum host_fit judge_frames(const struct host_lookup *lookup,
 		if (call_fit >= HOST_REFUSED)
 			return call_fit;
 	}
-	fit = judge_callers(lookup, walk, callers, end, &verdict->frame);
+	fit = judge_callers(lookup, walk, callers, stretch->end,
+			    &verdict->frame);
 	if (fit >= HOST_REFUSED)
 		return fit;
 	if (call_fit == HOST_RUNNING && thread->main_has_allocator)
 		return HOST_MAYBE_ALLOCATOR;
 	return call_fit;
+}
+
+/* --- What signals interrupted ------------------------------------------ */
+
+/*
+ * A system call that a signal interrupts is left behind it, or before it if it
+ * is to be made again.  In between libc does what it also does while it waits.
+ */
+static bool is_at_system_call(const struct host_lookup *lookup,
+			      const struct unwind_frame *frame)
+{
+	upatch_addr_t offset = frame->pc - frame->code_start;
+	uint8_t code[WAIT_CODE_MAX];
+	size_t len;
+
+	if (frame->code_start == 0 ||
+	    offset > sizeof(code) - ARCH_SYSTEM_CALL_LEN)
+		return false;
+	len = lookup->read(lookup->user, frame->code_start, code,
+			   offset + ARCH_SYSTEM_CALL_LEN);
+	return len == offset + ARCH_SYSTEM_CALL_LEN &&
+	       arch_is_at_system_call(code, len, offset);
+}
+
+/* Which of its calls a function makes that frees stacks is not known here. */
+static bool may_stay_in_call(const struct host_lookup *lookup,
+			     const struct host_thread *thread,
+			     const struct unwind_frame *innermost,
+			     const struct unwind_frame *entry)
+{
+	const struct waiting_call *call;
+
+	if (module_of(lookup, innermost) != HOST_MODULE_LIBC ||
+	    !is_at_system_call(lookup, innermost))
+		return false;
+	call = find_waiting_call(lookup, entry);
+	return call && !call->frees_stack &&
+	       !(call->in_allocators && thread->main_has_allocator);
+}
+
+/* Does it hold no lock?  *ret_frame is the frame that decides it. */
+static bool may_stay_interrupted(const struct host_lookup *lookup,
+				 const struct host_thread *thread,
+				 const struct stretch *stretch,
+				 size_t *ret_frame)
+{
+	const struct unwind_walk *walk = thread->walk;
+	const struct unwind_frame *frames = walk->frames;
+	size_t callers = skip_library_call(lookup, walk, stretch);
+	bool may_stay = !thread->main_has_allocator;
+
+	*ret_frame = stretch->begin;
+	if (stretch->begin == stretch->end)
+		return false;
+	if (callers > stretch->begin)
+		may_stay = may_stay_in_call(lookup, thread,
+					    &frames[stretch->begin],
+					    &frames[callers - 1]);
+	return may_stay && judge_callers(lookup, walk, callers, stretch->end,
+					 ret_frame) < HOST_REFUSED;
+}
+
+/* The frame that the handler returns through, in front of what it interrupted. */
+static enum host_fit judge_signal_frame(const struct host_lookup *lookup,
+					const struct unwind_frame *frame)
+{
+	upatch_addr_t addr = frame->sp - ARCH_SIGNAL_FRAME_POPPED;
+	uint8_t head[ARCH_SIGNAL_FRAME_HEAD_LEN];
+	struct arch_signal_frame signal_frame;
+
+	if (lookup->read(lookup->user, addr, head, sizeof(head)) !=
+		    sizeof(head) ||
+	    !arch_signal_frame_read(head, &signal_frame) ||
+	    signal_frame.sp != frame[1].sp)
+		return HOST_IN_HANDLER;
+	if (signal_frame.is_ours)
+		return HOST_NOT_BACK;
+	/* It can be an array on the thread's own stack, with little room. */
+	if (addr - signal_frame.alternate_stack <
+	    signal_frame.alternate_stack_len)
+		return HOST_FOREIGN_STACK;
+	return HOST_RUNNING;
+}
+
+/* HOST_RUNNING: nothing speaks against what was interrupted. */
+static enum host_fit judge_interrupted(const struct host_lookup *lookup,
+				       const struct host_thread *thread,
+				       size_t *ret_frame)
+{
+	const struct unwind_walk *walk = thread->walk;
+	size_t i;
+
+	for (i = 0; i < walk->count; i++) {
+		struct stretch stretch;
+		enum host_fit fit;
+
+		if (!walk->frames[i].is_signal_frame)
+			continue;
+		*ret_frame = i;
+		if (i + 1 == walk->count)
+			return HOST_IN_HANDLER;
+		fit = judge_signal_frame(lookup, &walk->frames[i]);
+		if (fit >= HOST_REFUSED)
+			return fit;
+		stretch = stretch_at(lookup, walk, i + 1);
+		if (!may_stay_interrupted(lookup, thread, &stretch, ret_frame))
+			return HOST_IN_HANDLER;
+	}
+	return HOST_RUNNING;
+}
+
+/* --- The rule ---------------------------------------------------------- */
+
+static enum host_fit judge_frames(const struct host_lookup *lookup,
+				  const struct host_thread *thread,
+				  struct host_verdict *verdict)
+{
+	struct stretch innermost = stretch_at(lookup, thread->walk, 0);
+	enum host_fit fit = judge_interrupted(lookup, thread, &verdict->frame);
+
+	if (fit >= HOST_REFUSED)
+		return fit;
+	if (!has_room(thread))
+		return HOST_NO_ROOM;
+	verdict->frame = 0;
+	return judge_innermost(lookup, thread, &innermost, verdict);
 }
 
 void host_rule_judge(const struct host_lookup *lookup,
@@ -400,10 +542,6 @@ void host_rule_judge(const struct host_lookup *lookup,
 		ret_verdict->frame = walk->count - 1;
 	} else if (!thread->is_on_own_stack) {
 		ret_verdict->fit = HOST_FOREIGN_STACK;
-	} else if (find_handler(walk, &ret_verdict->frame)) {
-		ret_verdict->fit = HOST_IN_HANDLER;
-	} else if (!has_room(thread)) {
-		ret_verdict->fit = HOST_NO_ROOM;
 	} else {
 		ret_verdict->fit = judge_frames(lookup, thread, ret_verdict);
 	}
@@ -426,7 +564,9 @@ const char *host_fit_text(enum host_fit fit)
 	case HOST_NO_ROOM:
 		return "its stack is almost full";
 	case HOST_IN_HANDLER:
-		return "it runs a signal handler";
+		return "it runs a signal handler that interrupted what may hold a lock";
+	case HOST_NOT_BACK:
+		return "an earlier operation has borrowed it, and it is not back yet";
 	case HOST_IN_LIBC:
 		return "it is inside the C library";
 	case HOST_BELOW_LIBC:

@@ -2,7 +2,8 @@
 /*
  * May a stopped thread be borrowed to call dlopen?  Not if it can hold a lock
  * of the loader, the allocator or libc; so only what is known to hold none is
- * allowed.  Pure code.
+ * allowed.  Below a signal handler that is asked of everything that was
+ * interrupted, too.  Pure code.
  */
 #ifndef UPATCH_HOST_RULE_H
 #define UPATCH_HOST_RULE_H
@@ -30,9 +31,12 @@ struct host_lookup {
 	/* What the object around `near` exports as `name`; 0: nothing. */
 	upatch_addr_t (*exported)(void *user, upatch_addr_t near,
 				  const char *name);
-	/* Reads code of the target; returns how much of it could be read. */
-	size_t (*read_code)(void *user, upatch_addr_t addr, uint8_t *buf,
-			    size_t len);
+	/*
+	 * Reads code, or a signal frame, of the target; returns how much of it
+	 * could be read.
+	 */
+	size_t (*read)(void *user, upatch_addr_t addr, uint8_t *buf,
+		       size_t len);
 	void *user;
 };
 
@@ -61,12 +65,13 @@ enum host_fit {
 	HOST_REFUSED,
 	HOST_NO_UNWIND = HOST_REFUSED, /* the walk is not complete */
 	HOST_FOREIGN_STACK,
-	HOST_NO_ROOM,	      /* the frame for the call does not fit */
-	HOST_IN_HANDLER,      /* a signal handler runs: who knows in what */
-	HOST_IN_LIBC,	      /* innermost: libc, in no call that is allowed */
-	HOST_BELOW_LIBC,      /* libc has called back: qsort, atexit, … */
-	HOST_IN_LOADER,	      /* dlopen, a constructor, lazy binding */
-	HOST_IN_ALLOCATOR,    /* a library that defines malloc or free */
+	HOST_NO_ROOM,	   /* the frame for the call does not fit */
+	HOST_IN_HANDLER,   /* a handler interrupted what may hold a lock */
+	HOST_NOT_BACK,	   /* it runs a remote call that was left to itself */
+	HOST_IN_LIBC,	   /* innermost: libc, in no call that is allowed */
+	HOST_BELOW_LIBC,   /* libc has called back: qsort, atexit, … */
+	HOST_IN_LOADER,	   /* dlopen, a constructor, lazy binding */
+	HOST_IN_ALLOCATOR, /* a library that defines malloc or free */
 	HOST_MAYBE_ALLOCATOR, /* can be inside the main program's malloc */
 	HOST_IN_UNKNOWN,      /* code of no module */
 };

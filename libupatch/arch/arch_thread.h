@@ -13,6 +13,7 @@
 
 #include "../addr.h"
 #include "../error.h"
+#include "frame.h"
 #include "regs.h"
 
 /* Bytes below the stack pointer that belong to the function that runs. */
@@ -83,6 +84,20 @@ bool arch_call_is_pending(const struct arch_regs *regs,
 void arch_build_signal_frame(const struct arch_saved_thread *saved,
 			     upatch_addr_t sigreturn, uint8_t *buf,
 			     size_t *ret_len, upatch_addr_t *ret_addr);
+
+/* What the head of a signal frame tells. */
+struct arch_signal_frame {
+	upatch_addr_t sp; /* of what was interrupted */
+	/* the thread's when the signal came; empty: none */
+	upatch_addr_t alternate_stack;
+	uint64_t alternate_stack_len;
+	/* arch_build_signal_frame has made it, not the kernel */
+	bool is_ours;
+};
+
+/* False: it is no signal frame (arch_read_signal_frame). */
+bool arch_signal_frame_read(const uint8_t head[ARCH_SIGNAL_FRAME_HEAD_LEN],
+			    struct arch_signal_frame *ret_frame);
 
 /*
  * Registers that enter function(args…) on the frame at `frame`.  `at_sigreturn`:

@@ -17,6 +17,18 @@
 bool arch_read_signal_frame(const uint8_t head[ARCH_SIGNAL_FRAME_HEAD_LEN],
 			    uint64_t *ret_sp);
 
+/* What the return of a handler pops: its stack pointer is so far behind. */
+#define ARCH_SIGNAL_FRAME_POPPED 8
+
+/* The instruction that makes a system call. */
+#define ARCH_SYSTEM_CALL_LEN 2
+/*
+ * Is a thread that goes on at code[offset] about to make a system call, or has
+ * it just made one?  `code` is that of its function, from the beginning, to
+ * the end of an instruction that may stand there.
+ */
+bool arch_is_at_system_call(const uint8_t *code, size_t len, size_t offset);
+
 /* The longest call instruction, prefixes not counted. */
 #define ARCH_CALL_MAX 7
 /*

@@ -42,13 +42,20 @@ static bool is_busy_wait(const char *wait)
 	return strcmp(wait, "spin") == 0 || strcmp(wait, "malloc") == 0;
 }
 
+/* These say so in a signal handler, and fall asleep there. */
+static bool is_interrupted_wait(const char *wait)
+{
+	return strncmp(wait, "interrupted-", strlen("interrupted-")) == 0;
+}
+
 static void wait_for_rest(struct stack_target *target, const char *wait)
 {
-	bool at_rest =
-		is_busy_wait(wait)
-			? child_read_line(&target->child, DEADLINE_MS) != NULL
-			: wait_until(is_asleep, target, DEADLINE_MS);
+	bool at_rest = true;
 
+	if (is_busy_wait(wait) || is_interrupted_wait(wait))
+		at_rest = child_read_line(&target->child, DEADLINE_MS) != NULL;
+	if (!is_busy_wait(wait))
+		at_rest = at_rest && wait_until(is_asleep, target, DEADLINE_MS);
 	if (!at_rest)
 		cr_fatal("the victim does not come to rest");
 }

@@ -6,6 +6,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 #include "arch/arch_thread.h"
 #include "host_rule.h"
@@ -89,8 +90,8 @@ static upatch_addr_t find_exported(void *user, upatch_addr_t near,
 	return 0;
 }
 
-static size_t read_code(void *user, upatch_addr_t addr, uint8_t *buf,
-			size_t len)
+static size_t read_target(void *user, upatch_addr_t addr, uint8_t *buf,
+			  size_t len)
 {
 	struct victim_lookup *lookup = user;
 
@@ -156,7 +157,7 @@ static void judge_target(struct stack_target *target,
 		.module = find_module,
 		.symbol = find_symbol,
 		.exported = find_exported,
-		.read_code = read_code,
+		.read = read_target,
 		.user = &victim,
 	};
 	struct unwind_walk walk;
@@ -218,6 +219,13 @@ Test(host_rule, threads_in_many_places)
 		{ "exit", "main", HOST_BELOW_LIBC, NULL },
 		{ "exit", "thread", HOST_BELOW_LIBC, NULL },
 		{ "handler", "main", HOST_IN_HANDLER, NULL },
+		{ "interrupted-select", "main", HOST_IDLE_MAIN, "read" },
+		{ "interrupted-read", "thread", HOST_IDLE, "read" },
+		{ "interrupted-spin", "thread", HOST_IDLE, "read" },
+		{ "interrupted-malloc", "thread", HOST_IN_HANDLER, NULL },
+		{ "interrupted-qsort", "main", HOST_IN_HANDLER, NULL },
+		{ "interrupted-fread", "main", HOST_IN_HANDLER, NULL },
+		{ "innerstack", "thread", HOST_FOREIGN_STACK, NULL },
 		{ "altstack", "thread", HOST_FOREIGN_STACK, NULL },
 		{ "coroutine", "main", HOST_NO_UNWIND, NULL },
 		{ "untabled", "thread", HOST_NO_UNWIND, NULL },
@@ -282,6 +290,7 @@ static enum host_module made_up_module(void *user, upatch_addr_t addr)
 		return HOST_MODULE_MAIN;
 	case 'c':
 	case 'r':
+	case 's':
 		return HOST_MODULE_LIBC;
 	case 'l':
 		return HOST_MODULE_LOADER;
@@ -322,13 +331,21 @@ static upatch_addr_t made_up_export(void *user, upatch_addr_t near,
 	return strcmp(name, exported_name) == 0 ? AT('r') - 0x10 : 0;
 }
 
-static size_t made_up_code(void *user, upatch_addr_t addr, uint8_t *buf,
-			   size_t len)
-{
-	int32_t distance = (int32_t)(AT('c') - 0x10 - addr - jump_offset - 5);
+/* Where functions make a system call; all frames are at PC_OFFSET of them. */
+static size_t system_call_offset;
 
-	(void)user;
+#define PC_OFFSET 0x10
+
+static size_t made_up_code(upatch_addr_t addr, uint8_t *buf, size_t len)
+{
+	static const uint8_t system_call[] = { 0x0f, 0x05 };
+	int32_t distance =
+		(int32_t)(AT('c') - PC_OFFSET - addr - jump_offset - 5);
+
 	memset(buf, 0x90, len);
+	if (system_call_offset + sizeof(system_call) <= len)
+		memcpy(buf + system_call_offset, system_call,
+		       sizeof(system_call));
 	if (jump_offset == 0)
 		return len;
 	buf[jump_offset] = 0xe9;
@@ -338,6 +355,33 @@ static size_t made_up_code(void *user, upatch_addr_t addr, uint8_t *buf,
 
 #define FRAMES_MAX 16
 #define SP	   0x7ffd00010000UL
+#define STACK_MAX  (64UL * FRAMES_MAX)
+
+/* The frames of all handlers; each was taken 64 bytes further in. */
+static struct {
+	uint64_t return_addr;
+	ucontext_t context;
+} signal_frame;
+
+static void signal_frame_init(void)
+{
+	memset(&signal_frame, 0, sizeof(signal_frame));
+	/* of 64-bit user code */
+	signal_frame.context.uc_mcontext.gregs[REG_CSGSFS] = 0x33;
+}
+
+static size_t made_up_bytes(void *user, upatch_addr_t addr, uint8_t *buf,
+			    size_t len)
+{
+	(void)user;
+	if (addr < SP - 64 || addr >= SP + STACK_MAX)
+		return made_up_code(addr, buf, len);
+	cr_assert(eq(u64, (addr + ARCH_SIGNAL_FRAME_POPPED) % 64, 0));
+	signal_frame.context.uc_mcontext.gregs[REG_RSP] =
+		(greg_t)(addr + ARCH_SIGNAL_FRAME_POPPED + 64);
+	memcpy(buf, &signal_frame, len);
+	return len;
+}
 
 static enum host_fit judge_made_up(const char *letters,
 				   struct host_thread thread)
@@ -346,7 +390,7 @@ static enum host_fit judge_made_up(const char *letters,
 		.module = made_up_module,
 		.symbol = made_up_symbol,
 		.exported = made_up_export,
-		.read_code = made_up_code,
+		.read = made_up_bytes,
 	};
 	struct unwind_frame frames[FRAMES_MAX];
 	struct unwind_walk walk = { .frames = frames,
@@ -360,7 +404,8 @@ static enum host_fit judge_made_up(const char *letters,
 			.pc = AT(letters[i]),
 			.sp = SP + 64 * i,
 			.code_start = AT(letters[i]) - 0x10,
-			.pc_is_exact = i == 0,
+			.pc_is_exact = i == 0 || letters[i - 1] == 's',
+			.is_signal_frame = letters[i] == 's',
 		};
 	}
 	thread.walk = &walk;
@@ -508,6 +553,220 @@ Test(host_rule, join_must_wait_for_the_thread)
 			  "%s", names[i]);
 	}
 }
+
+/* --- What signals interrupted ------------------------------------------ */
+
+#define IN_CODE	  0
+#define BEHIND	  (PC_OFFSET - ARCH_SYSTEM_CALL_LEN)
+#define IN_FRONT  PC_OFFSET
+#define NEAR_IT	  (PC_OFFSET - ARCH_SYSTEM_CALL_LEN - 1)
+#define BEFORE_IT (PC_OFFSET + 1)
+
+/* 's' is the return of a signal handler; it interrupted what follows. */
+Test(host_rule, handlers_by_what_they_interrupted)
+{
+	/* clang-format off */
+	static const struct {
+		const char *letters;
+		size_t system_call;
+		enum host_fit fit;
+	} cases[] = {
+		/* code of the program and of its libraries */
+		{ "rmsmcc", IN_CODE, HOST_IDLE },
+		{ "rosocc", IN_CODE, HOST_IDLE },
+		{ "msmccm", IN_CODE, HOST_RUNNING },
+		{ "rsmccm", IN_CODE, HOST_IDLE },
+		/* a call that waits */
+		{ "rmsrmccm", BEHIND, HOST_IDLE },
+		{ "rmsrmccm", IN_FRONT, HOST_IDLE },
+		{ "rmscrmccm", BEHIND, HOST_IDLE },
+		{ "msrmccm", BEHIND, HOST_RUNNING },
+		/* libc, at other instructions of the same call */
+		{ "rmsrmccm", IN_CODE, HOST_IN_HANDLER },
+		{ "rmsrmccm", NEAR_IT, HOST_IN_HANDLER },
+		{ "rmsrmccm", BEFORE_IT, HOST_IN_HANDLER },
+		/* libc, the loader, an allocator in a system call */
+		{ "rmscmccm", BEHIND, HOST_IN_HANDLER },
+		{ "rmslmccm", BEHIND, HOST_IN_HANDLER },
+		{ "rmsamccm", BEHIND, HOST_IN_HANDLER },
+		{ "rmsarmccm", BEHIND, HOST_IN_HANDLER },
+		{ "rmsvmccm", BEHIND, HOST_IN_HANDLER },
+		/* what has called that */
+		{ "rmsrmcmccm", BEHIND, HOST_IN_HANDLER },
+		{ "rmsmcmccm", IN_CODE, HOST_IN_HANDLER },
+		{ "rmsmlcmccm", IN_CODE, HOST_IN_HANDLER },
+		{ "rmsrmaccm", BEHIND, HOST_IN_HANDLER },
+		{ "rmsrmvccm", BEHIND, HOST_IN_HANDLER },
+		/* start frames are those of the thread, not of handlers */
+		{ "rmccsmcc", IN_CODE, HOST_BELOW_LIBC },
+		{ "rmcsmcc", IN_CODE, HOST_BELOW_LIBC },
+		{ "rmscc", IN_CODE, HOST_IN_HANDLER },
+		{ "rms", IN_CODE, HOST_IN_HANDLER },
+		{ "rmsccm", BEHIND, HOST_IN_HANDLER },
+		/* what runs in the handler */
+		{ "cmsmcc", IN_CODE, HOST_IN_LIBC },
+		{ "lmsmcc", IN_CODE, HOST_IN_LOADER },
+		{ "amsmcc", IN_CODE, HOST_IN_ALLOCATOR },
+		{ "mcmsmcc", IN_CODE, HOST_BELOW_LIBC },
+		/* it has just returned, or not begun to run */
+		{ "smcc", IN_CODE, HOST_IN_LIBC },
+		/* handlers that handlers interrupted */
+		{ "rmsmsmcc", IN_CODE, HOST_IDLE },
+		{ "rmsrmsrmcc", BEHIND, HOST_IDLE },
+		{ "rmscmsmcc", BEHIND, HOST_IN_HANDLER },
+		{ "rmsmscmcc", BEHIND, HOST_IN_HANDLER },
+		{ "rmssmcc", IN_CODE, HOST_IN_HANDLER },
+	};
+	/* clang-format on */
+
+	exported_name = "epoll_wait";
+	signal_frame_init();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum host_fit fit;
+
+		system_call_offset = cases[i].system_call;
+		fit = judge_made_up(cases[i].letters, waiting_thread);
+		cr_expect(eq(int, fit, cases[i].fit), "%s %zu: %s",
+			  cases[i].letters, cases[i].system_call,
+			  host_fit_text(fit));
+	}
+}
+
+Test(host_rule, interrupted_call_must_be_known)
+{
+	static const struct {
+		const char *name;
+		enum host_fit fit;
+	} cases[] = {
+		{ "__select", HOST_RUNNING },
+		{ "pthread_mutex_lock", HOST_RUNNING },
+		{ "fread", HOST_IN_HANDLER },
+		{ "malloc", HOST_IN_HANDLER },
+		/* which of their system calls it was is not known */
+		{ "pthread_join", HOST_IN_HANDLER },
+		{ "thrd_join", HOST_IN_HANDLER },
+	};
+	struct host_thread thread = waiting_thread;
+
+	signal_frame_init();
+	system_call_offset = BEHIND;
+	thread.in_syscall = false;
+	thread.in_shared_wait = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum host_fit fit;
+
+		exported_name = cases[i].name;
+		fit = judge_made_up("msrmcc", thread);
+		cr_expect(eq(int, fit, cases[i].fit), "%s: %s", cases[i].name,
+			  host_fit_text(fit));
+	}
+}
+
+Test(host_rule, interrupted_program_with_an_allocator_must_have_waited)
+{
+	struct host_thread thread = waiting_thread;
+
+	signal_frame_init();
+	system_call_offset = BEHIND;
+	thread.main_has_allocator = true;
+	exported_name = "epoll_wait";
+	cr_assert(eq(int, judge_made_up("rmsrmcc", thread), HOST_IDLE));
+	cr_assert(eq(int, judge_made_up("rmsmcc", thread), HOST_IN_HANDLER));
+	cr_assert(
+		eq(int, judge_made_up("msrmcc", thread), HOST_MAYBE_ALLOCATOR));
+	/* allocators wait for their own locks like this */
+	exported_name = "pthread_mutex_lock";
+	cr_assert(eq(int, judge_made_up("rmsrmcc", thread), HOST_IN_HANDLER));
+}
+
+Test(host_rule, alternate_stack_is_not_used)
+{
+	stack_t *stack = &signal_frame.context.uc_stack;
+	upatch_addr_t frame = SP + 2 * 64 - ARCH_SIGNAL_FRAME_POPPED;
+	enum host_fit fit;
+
+	exported_name = "read";
+	signal_frame_init();
+	/* it has one, elsewhere */
+	stack->ss_size = 0x1000;
+	memcpy(&stack->ss_sp, &(upatch_addr_t){ frame - 0x1000 }, 8);
+	fit = judge_made_up("rmsmcc", waiting_thread);
+	cr_assert(eq(int, fit, HOST_IDLE));
+	memcpy(&stack->ss_sp, &(upatch_addr_t){ frame - 0xfff }, 8);
+	fit = judge_made_up("rmsmcc", waiting_thread);
+	cr_assert(eq(int, fit, HOST_FOREIGN_STACK));
+	memcpy(&stack->ss_sp, &(upatch_addr_t){ frame + 1 }, 8);
+	fit = judge_made_up("rmsmcc", waiting_thread);
+	cr_assert(eq(int, fit, HOST_IDLE));
+}
+
+Test(host_rule, signal_frame_must_be_one)
+{
+	enum host_fit fit;
+
+	exported_name = "read";
+	signal_frame_init();
+	signal_frame.context.uc_mcontext.gregs[REG_CSGSFS] = 0;
+	fit = judge_made_up("rmsmcc", waiting_thread);
+	cr_assert(eq(int, fit, HOST_IN_HANDLER));
+}
+
+/* A controller that was killed has left its thread on such a frame. */
+Test(host_rule, borrowed_thread_is_not_borrowed_again)
+{
+	static struct arch_saved_thread saved;
+	static uint8_t buf[ARCH_SIGNAL_FRAME_MAX];
+	struct arch_signal_frame frame;
+	upatch_addr_t addr;
+	enum host_fit fit;
+	bool is_frame;
+	size_t len;
+
+	saved.regs.user.rsp = SP;
+	arch_build_signal_frame(&saved, AT('s'), buf, &len, &addr);
+	is_frame = arch_signal_frame_read(buf, &frame);
+	cr_assert(is_frame);
+	cr_assert(frame.is_ours);
+	cr_assert(eq(u64, frame.sp, SP));
+	memcpy(&signal_frame, buf, sizeof(signal_frame));
+	exported_name = "syscall";
+	fit = judge_made_up("rosmcc", waiting_thread);
+	cr_assert(eq(int, fit, HOST_NOT_BACK));
+}
+
+Test(host_rule, system_call_is_an_instruction)
+{
+	static const struct {
+		const char *code;
+		size_t offset;
+		bool is_at;
+	} cases[] = {
+		/* nop; syscall; nop */
+		{ "\x90\x0f\x05\x90\x90\x90", 0, false },
+		{ "\x90\x0f\x05\x90\x90\x90", 1, true },
+		{ "\x90\x0f\x05\x90\x90\x90", 2, false },
+		{ "\x90\x0f\x05\x90\x90\x90", 3, true },
+		{ "\x90\x0f\x05\x90\x90\x90", 4, false },
+		/* cmpb $5,15(%rax); nop */
+		{ "\x80\x78\x0f\x05\x90\x90", 4, false },
+		/* no instruction; syscall */
+		{ "\x06\x90\x0f\x05\x90\x90", 4, false },
+		/* it is cut off */
+		{ "\x90\x90\x90\x90\x90\x0f", 5, false },
+		{ "\x90\x90\x90\x90\x0f\x05", 6, true },
+		{ "\x90\x90\x90\x90\x0f\x05", 7, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool is_at =
+			arch_is_at_system_call((const uint8_t *)cases[i].code,
+					       6, cases[i].offset);
+
+		cr_expect(eq(int, is_at, cases[i].is_at), "case %zu", i);
+	}
+}
+
+/* --- All of them ------------------------------------------------------- */
 
 Test(host_rule, main_thread_is_preferred)
 {

@@ -40,7 +40,8 @@
 
 /*
  * No valid mode: rt_sigreturn passes uc_stack to sigaltstack, ignores that it
- * is refused, and leaves the thread's alternate stack as it is.
+ * is refused, and leaves the thread's alternate stack as it is.  The kernel
+ * never writes it: it tells our frames from others.
  */
 #define SS_FLAGS_INVALID 0x00ffff00
 
@@ -335,6 +336,24 @@ void arch_build_signal_frame(const struct arch_saved_thread *saved,
 	memcpy(buf, &frame, sizeof(frame));
 	*ret_len = fpstate - addr + fill_xstate(buf + (fpstate - addr), saved);
 	*ret_addr = addr;
+}
+
+bool arch_signal_frame_read(const uint8_t head[ARCH_SIGNAL_FRAME_HEAD_LEN],
+			    struct arch_signal_frame *ret_frame)
+{
+	struct kernel_signal_frame frame = { 0 };
+	uint64_t sp;
+
+	if (!arch_read_signal_frame(head, &sp))
+		return false;
+	memcpy(&frame, head, ARCH_SIGNAL_FRAME_HEAD_LEN);
+	*ret_frame = (struct arch_signal_frame){
+		.sp = sp,
+		.alternate_stack = frame.ss_sp,
+		.alternate_stack_len = frame.ss_size,
+		.is_ours = frame.ss_flags == SS_FLAGS_INVALID,
+	};
+	return true;
 }
 
 void arch_prepare_call(struct arch_regs *regs, upatch_addr_t function,

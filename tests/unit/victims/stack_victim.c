@@ -289,6 +289,123 @@ static void wait_datastack(void)
 	raise_on(stack, sizeof(stack));
 }
 
+/* --- Handlers that interrupt something else than raise(3) -------------- */
+
+extern const char __executable_start[], etext[];
+static enum {
+	IN_PROGRAM,
+	IN_LIBC,
+	ASLEEP
+} wanted;
+
+static bool is_where_wanted(const ucontext_t *context)
+{
+	static uintptr_t last_pc;
+	uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+	bool is_own =
+		pc >= (uintptr_t)__executable_start && pc < (uintptr_t)etext;
+	/* two ticks in a row: it waits there */
+	bool is_asleep = pc == last_pc && !is_own;
+
+	last_pc = pc;
+	if (wanted == ASLEEP)
+		return is_asleep;
+	return is_own == (wanted == IN_PROGRAM);
+}
+
+static void handle_tick(int number, siginfo_t *info, void *context)
+{
+	const struct itimerspec never = { 0 };
+
+	if (!is_where_wanted(context))
+		return;
+	timer_settime(info->si_value.sival_ptr, 0, &never, NULL);
+	(void)number;
+	/* without stdio, which may be what it has interrupted */
+	if (write(STDOUT_FILENO, "busy\n", 5) == 5)
+		wait_read();
+}
+
+/* Ticks until one of them comes where it is to. */
+static void interrupt_in(wait_function *wait)
+{
+	const struct itimerspec often = {
+		.it_interval = { .tv_nsec = 1000000 },
+		.it_value = { .tv_nsec = 1000000 },
+	};
+	struct sigaction action = { .sa_sigaction = handle_tick,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
+	static timer_t timer;
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
+				  .sigev_signo = SIGUSR1 };
+
+	sigaction(SIGUSR1, &action, NULL);
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	timer_create(CLOCK_MONOTONIC, &event, &timer);
+	timer_settime(timer, 0, &often, NULL);
+	wait();
+	__asm__ volatile("" ::: "memory");
+}
+
+static void wait_interrupted_select(void)
+{
+	wanted = ASLEEP;
+	interrupt_in(wait_select);
+}
+
+static void wait_interrupted_read(void)
+{
+	wanted = ASLEEP;
+	interrupt_in(wait_read);
+}
+
+static void spin_silently(void)
+{
+	while (forever)
+		;
+}
+
+static void wait_interrupted_spin(void)
+{
+	wanted = IN_PROGRAM;
+	interrupt_in(spin_silently);
+}
+
+static void allocate_silently(void)
+{
+	while (forever) {
+		void *volatile memory = malloc(100000);
+
+		free(memory);
+	}
+}
+
+static void wait_interrupted_malloc(void)
+{
+	wanted = IN_LIBC;
+	interrupt_in(allocate_silently);
+}
+
+static void wait_interrupted_qsort(void)
+{
+	wanted = ASLEEP;
+	interrupt_in(wait_qsort);
+}
+
+static void read_stdio(void)
+{
+	static char byte;
+
+	if (fread(&byte, 1, 1, fdopen(pipe_fds[0], "r")) != 1)
+		abort();
+}
+
+static void wait_interrupted_fread(void)
+{
+	wanted = ASLEEP;
+	interrupt_in(read_stdio);
+}
+
 static char *inner_stack;
 
 static void raise_on_inner(void)
@@ -365,6 +482,12 @@ static const struct {
 	{ "fwrite", wait_fwrite },
 	{ "handler", wait_handler },
 	{ "innerstack", wait_innerstack },
+	{ "interrupted-fread", wait_interrupted_fread },
+	{ "interrupted-malloc", wait_interrupted_malloc },
+	{ "interrupted-qsort", wait_interrupted_qsort },
+	{ "interrupted-read", wait_interrupted_read },
+	{ "interrupted-select", wait_interrupted_select },
+	{ "interrupted-spin", wait_interrupted_spin },
 	{ "join", wait_join },
 	{ "malloc", wait_malloc },
 	{ "mutex", wait_mutex },
