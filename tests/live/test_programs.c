@@ -182,6 +182,8 @@ struct postgres {
 	char target[16];
 	char bin[64];
 	char dir[32];
+	/* a copy, so that exe: names these processes and no others */
+	char server[64];
 };
 
 /* postgres does not run as root. */
@@ -221,15 +223,21 @@ static bool accepts(void *arg)
 
 static void postgres_start(struct postgres *postgres)
 {
-	char initdb[96], server[96], data[64];
+	char initdb[96], installed[96], data[64];
 	const char *const init_argv[] = { AS_NOBODY,  NO_GROUPS, initdb,
 					  "-D",	      data,	 "-A",
 					  "trust",    "-U",	 "postgres",
 					  "-N",	      "-E",	 "UTF8",
 					  "--locale", "C.UTF-8", NULL };
-	const char *const argv[] = { AS_NOBODY, NO_GROUPS, server,	  "-D",
-				     data,	"-k",	   postgres->dir, "-h",
-				     "",	"-F",	   NULL };
+	const char *const copy_argv[] = { "cp", installed, postgres->server,
+					  NULL };
+	const char *const argv[] = {
+		AS_NOBODY,     NO_GROUPS, postgres->server,
+		"-D",	       data,	  "-k",
+		postgres->dir, "-h",	  "",
+		"-F",	       "-c",	  "autovacuum_naptime=1h",
+		NULL
+	};
 
 	snprintf(postgres->dir, sizeof(postgres->dir),
 		 "/tmp/upatch-postgres-XXXXXX");
@@ -237,9 +245,12 @@ static void postgres_start(struct postgres *postgres)
 	    chown(postgres->dir, 65534, 65534) != 0)
 		cr_fatal("cannot make a directory");
 	snprintf(initdb, sizeof(initdb), "%s/initdb", postgres->bin);
-	snprintf(server, sizeof(server), "%s/postgres", postgres->bin);
+	snprintf(installed, sizeof(installed), "%s/postgres", postgres->bin);
+	snprintf(postgres->server, sizeof(postgres->server), "%s/postgres",
+		 postgres->dir);
 	snprintf(data, sizeof(data), "%s/data", postgres->dir);
 	run_to_end(init_argv);
+	run_to_end(copy_argv);
 	child_start(&postgres->postmaster, argv, CHILD_QUIET);
 	snprintf(postgres->target, sizeof(postgres->target), "%d",
 		 postgres->postmaster.pid);
@@ -317,6 +328,15 @@ static void expect_no_failure(struct child *load)
 	cr_assert(eq(int, child_stop(load, DEADLINE_MS), 0));
 }
 
+static void require_postgres(struct postgres *postgres)
+{
+	if (!find_postgres(postgres))
+		cr_skip("not tried: postgresql is not installed");
+	if (geteuid() != 0)
+		cr_skip("not tried: only root can become somebody else");
+	require_ptrace();
+}
+
 /* A backend that is there is patched on its own; later ones are born patched. */
 Test(programs, postgres_is_patched_under_load)
 {
@@ -324,11 +344,7 @@ Test(programs, postgres_is_patched_under_load)
 	struct child session = { .pid = -1 }, later, load;
 	char pid[16];
 
-	if (!find_postgres(&postgres))
-		cr_skip("not tried: postgresql is not installed");
-	if (geteuid() != 0)
-		cr_skip("not tried: only root can become somebody else");
-	require_ptrace();
+	require_postgres(&postgres);
 	postgres_start(&postgres);
 	session_start(&postgres, &session);
 	snprintf(pid, sizeof(pid), "%s", ask(&session));
@@ -347,6 +363,109 @@ Test(programs, postgres_is_patched_under_load)
 		expect_old(&session, pid);
 	}
 	expect_no_failure(&load);
+	child_stop(&session, DEADLINE_MS);
+	postgres_stop(&postgres);
+}
+
+/*
+ * PostgreSQL 15 makes all but the last one in a signal handler of the
+ * postmaster, below which they stay for as long as they live.
+ */
+static const char *const servants[] = {
+	"walwriter",
+	"autovacuum launcher",
+	"logical replication launcher",
+	"checkpointer",
+};
+#define SERVANT_COUNT (sizeof(servants) / sizeof(servants[0]))
+
+struct census {
+	const char *server;
+	size_t patch_count; /* that each is to have */
+	size_t processes, patched;
+	bool seen[SERVANT_COUNT];
+};
+
+static bool read_title(pid_t pid, char *title, size_t size)
+{
+	char path[32];
+	ssize_t len;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	len = (ssize_t)fread(title, 1, size - 1, file);
+	fclose(file);
+	title[len] = '\0';
+	return len > 0;
+}
+
+static void count_process(pid_t unused, int pid, void *arg)
+{
+	struct census *census = arg;
+	char path[32], exe[64], target[16], title[256];
+	ssize_t len;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	len = readlink(path, exe, sizeof(exe) - 1);
+	exe[len > 0 ? len : 0] = '\0';
+	if (strcmp(exe, census->server) != 0 ||
+	    !read_title(pid, title, sizeof(title)))
+		return;
+	snprintf(target, sizeof(target), "%d", pid);
+	census->processes++;
+	census->patched += upatchctl_patch_count(target) == census->patch_count;
+	for (size_t i = 0; i < SERVANT_COUNT; i++)
+		census->seen[i] |= strstr(title, servants[i]) != NULL;
+}
+
+static bool is_complete(void *arg)
+{
+	struct census *census = arg;
+
+	*census = (struct census){ .server = census->server,
+				   .patch_count = census->patch_count };
+	procfs_for_each_process(count_process, census);
+	for (size_t i = 0; i < SERVANT_COUNT; i++) {
+		if (!census->seen[i])
+			return false;
+	}
+	return true;
+}
+
+/* All processes, of which the named ones have to be there. */
+static void expect_patches(const struct postgres *postgres, size_t patch_count)
+{
+	struct census census = { .server = postgres->server,
+				 .patch_count = patch_count };
+
+	cr_assert(wait_until(is_complete, &census, DEADLINE_MS));
+	cr_assert(eq(sz, census.patched, census.processes));
+}
+
+Test(programs, postgres_is_patched_in_all_its_processes)
+{
+	struct postgres postgres;
+	struct child session = { .pid = -1 };
+	char pid[16], all[80];
+
+	require_postgres(&postgres);
+	postgres_start(&postgres);
+	session_start(&postgres, &session);
+	snprintf(pid, sizeof(pid), "%s", ask(&session));
+	snprintf(all, sizeof(all), "exe:%s", postgres.server);
+	expect_patches(&postgres, 0);
+	for (int i = 0; i < 2; i++) {
+		upatchctl_apply(all, PATCH);
+		expect_new(&session);
+		expect_patches(&postgres, 1);
+		upatchctl_revert(all, PATCH);
+		expect_old(&session, pid);
+		expect_patches(&postgres, 0);
+	}
 	child_stop(&session, DEADLINE_MS);
 	postgres_stop(&postgres);
 }
