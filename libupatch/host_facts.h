@@ -9,7 +9,7 @@
 #include "host_rule.h"
 #include "process.h"
 
-/* As much as the rule reads at once. */
+/* As much of the code of an export is remembered. */
 #define HOST_CODE_LEN 256
 
 struct host_export {
