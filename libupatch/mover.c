@@ -81,16 +81,17 @@ static void let_move_itself(const struct look *look, struct thread *thread)
 		.stack_start = bounds->own.start,
 		.stack_end = bounds->own.end,
 	};
-	const size_t skipped = offsetof(struct rt_thread, may_move);
+	/* What follows can be the time-out of the call that it is in. */
+	const size_t begin = offsetof(struct rt_thread, may_move);
+	const size_t end = offsetof(struct rt_thread, timeout);
 
 	if (!look->mover->is_published || !bounds->is_own)
 		return;
 	if (thread->tid == look->mover->tracer->pid)
 		words.stack_start -= main_stack_growth;
 	(void)!memory_write(&look->mover->process->memory,
-			    moved_word(look->mover, &look->regs) + skipped,
-			    (const char *)&words + skipped,
-			    sizeof(words) - skipped, NULL);
+			    moved_word(look->mover, &look->regs) + begin,
+			    (const char *)&words + begin, end - begin, NULL);
 	thread->moved_word = moved_word(look->mover, &look->regs);
 }
 
