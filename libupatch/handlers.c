@@ -103,7 +103,7 @@ const struct thread *handlers_look(struct process *process,
 		.tracer = tracer,
 		.buffer = buffer,
 	};
-	const struct round round = {
+	struct round round = {
 		.tracer = tracer,
 		.wants = is_suspect,
 		.serve = look_at_stopped,

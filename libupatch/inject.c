@@ -530,6 +530,8 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 		if (ret && entry->leftover.end)
 			unmap_leftover(entry, tracer, thread, err);
 	}
+	if (!ret && thread->created)
+		priority_raise_agent(thread->created);
 	remote_call_release_newborn(&call);
 	return ret;
 }

@@ -14,9 +14,12 @@
 
 /* Between looks at the moved words, questions whether to stop, full looks. */
 #define WORDS_GAP_NS 1000000UL
-#define STOP_GAP_NS  50000000UL
-#define LOOK_GAP_NS  500000UL
-#define LOOK_GAP_MAX 8000000UL
+/* Where threads wait for processors that others of them are to make free. */
+#define CROWDED_GAP_NS 500000UL
+#define KEEP_MAX_NS    100000000UL
+#define STOP_GAP_NS    50000000UL
+#define LOOK_GAP_NS    500000UL
+#define LOOK_GAP_MAX   8000000UL
 /* While it waits, the controller uses at most one part in so many of a core. */
 #define IDLE_SHARE	25
 #define WORDS_MAX	256
@@ -33,6 +36,7 @@ struct look {
 	struct round round;
 	/* all unmoved threads, not only those that say that they have moved */
 	bool is_full;
+	bool is_crowded;
 	uint64_t next_full_ns, full_gap_ns;
 	/* of mover_look */
 	bool word_counts, wants_backtraces;
@@ -241,9 +245,24 @@ static size_t ask_all_words(const struct mover *mover)
 	return moved + ask_words(mover, asked, count);
 }
 
+/*
+ * While a thread waits for a processor it cannot move itself: those that have
+ * moved leave it theirs.
+ */
+static bool is_to_wait(const struct thread *thread, void *user)
+{
+	const struct look *look = user;
+
+	return look->is_crowded && thread->moved;
+}
+
 static void run_round(struct look *look)
 {
-	if (priority_is_crowded())
+	look->is_crowded = priority_is_crowded();
+	look->round.keep_ns = priority_turn_ns();
+	if (look->round.keep_ns > KEEP_MAX_NS)
+		look->round.keep_ns = KEEP_MAX_NS;
+	if (look->is_crowded)
 		priority_raise(&look->priority);
 	round_run(&look->round);
 	priority_restore(&look->priority);
@@ -273,29 +292,50 @@ static void look_at_all(struct look *look)
 }
 
 /*
- * Everybody, or, in between, those that have moved themselves, once all have:
- * to stop some of many that compute takes them their turns of the scheduler,
- * to stop all takes a moment.
+ * Everybody, or, in between, those that have moved themselves: where many
+ * compute, each at once, so that it leaves its processor to the others; else
+ * once all have, as a stop of each would be for nothing.
  */
 static void try_round(struct look *look)
 {
+	size_t moved;
+
 	look->is_full = tracer_now_ns() >= look->next_full_ns;
-	if (look->is_full)
+	if (look->is_full) {
 		look_at_all(look);
-	else if (ask_all_words(look->mover) == count_unmoved(look->mover))
+		return;
+	}
+	round_let_go_late(&look->round);
+	moved = ask_all_words(look->mover);
+	if (moved && look->is_crowded)
+		look->is_crowded = priority_is_crowded();
+	if (moved && look->is_crowded)
+		round_ask(&look->round);
+	else if (moved && moved == count_unmoved(look->mover))
 		run_round(look);
+	if (!look->is_crowded)
+		round_let_go(&look->round);
 }
 
 /* Until something is to be done again. */
 static uint64_t next_ns(const struct look *look, uint64_t deadline_ns)
 {
-	uint64_t next =
-		tracer_now_ns() +
-		(look->mover->is_published ? WORDS_GAP_NS : STOP_GAP_NS);
+	uint64_t gap_ns = look->is_crowded ? CROWDED_GAP_NS : WORDS_GAP_NS;
+	uint64_t next = tracer_now_ns() +
+			(look->mover->is_published ? gap_ns : STOP_GAP_NS);
 
 	if (next > look->next_full_ns)
 		next = look->next_full_ns;
 	return next < deadline_ns ? next : deadline_ns;
+}
+
+/* In a crowd each turn that it waits for is one more of the others. */
+static void wait_for_stops(struct look *look, uint64_t deadline_ns)
+{
+	if (look->is_crowded)
+		priority_raise(&look->priority);
+	round_serve(&look->round, next_ns(look, deadline_ns));
+	priority_restore(&look->priority);
 }
 
 static int report_blocked(const struct mover *mover, struct upatch_error *err)
@@ -357,7 +397,7 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 			look->next_full_ns = 0;
 			continue;
 		}
-		round_serve(&look->round, next_ns(look, deadline_ns));
+		wait_for_stops(look, deadline_ns);
 	}
 }
 
@@ -370,6 +410,7 @@ int mover_run(struct mover *mover, uint64_t deadline_ns,
 			.tracer = mover->tracer,
 			.wants = is_due,
 			.serve = try_to_move,
+			.keeps = is_to_wait,
 			.user = &look,
 		},
 		.full_gap_ns = LOOK_GAP_NS,
@@ -386,6 +427,7 @@ int mover_run(struct mover *mover, uint64_t deadline_ns,
 	ret = process_prepare_unwind(mover->process, err);
 	if (!ret)
 		ret = move_all(&look, deadline_ns, err);
+	round_let_go(&look.round);
 	free(mover->last_blocking.function);
 	mover->last_blocking.function = NULL;
 	examine_buffer_free(&look.buffer);

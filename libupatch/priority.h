@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The calling thread before all others, for moments in which others wait. */
+/*
+ * Whose turn it is, on the processors that we share with the target and with
+ * those that it serves (sched(7)).
+ */
 #ifndef UPATCH_PRIORITY_H
 #define UPATCH_PRIORITY_H
 
-#include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* As the system call sched_setattr(2) has them. */
+struct priority_attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t slice_ns, deadline_ns, period_ns;
+};
 
 struct priority {
 	bool is_raised;
-	int policy;
-	struct sched_param param;
+	struct priority_attributes before;
 };
 
 /*
@@ -17,12 +29,27 @@ struct priority {
  * in our way, and a raised priority only puts us in the way of the target.
  */
 bool priority_is_crowded(void);
+/* How long a thread that computes waits, about, until its turn comes again. */
+uint64_t priority_turn_ns(void);
 
 /*
- * Where it is permitted.  Threads and processes that it creates do not inherit
+ * The calling thread before all others, for moments in which others wait;
+ * where it is permitted.  Threads and processes that it creates do not inherit
  * it.  Between the two the thread must sleep while it waits, not poll.
  */
 void priority_raise(struct priority *priority);
 void priority_restore(struct priority *priority);
+
+/*
+ * The calling thread is woken by threads that then wait for it: it asks for
+ * short turns, which come at once, and if the machine is crowded also for more
+ * of them than others get.
+ */
+void priority_raise_tracer(void);
+/*
+ * In a crowd the same for an agent, whose work a process in transition waits
+ * for.  What it creates does not inherit it.
+ */
+void priority_raise_agent(pid_t tid);
 
 #endif

@@ -25,8 +25,6 @@
 struct window {
 	size_t size;
 	size_t next; /* the thread to be looked at next */
-	bool holds;  /* threads that were computing */
-	uint64_t held_since_ns;
 };
 
 static void interrupt_some(const struct round *round, struct window *window)
@@ -37,7 +35,7 @@ static void interrupt_some(const struct round *round, struct window *window)
 	       window->next < tracer->count) {
 		struct thread *thread = tracer->threads[window->next++];
 
-		if (thread->run != THREAD_RUNS ||
+		if (thread->run != THREAD_RUNS || thread->wanted ||
 		    !round->wants(thread, round->user))
 			continue;
 		tracer_look_at_call(tracer, thread);
@@ -45,44 +43,68 @@ static void interrupt_some(const struct round *round, struct window *window)
 	}
 }
 
-static void release_all(const struct round *round, struct window *window)
+static bool is_kept(const struct round *round, const struct thread *thread)
 {
-	struct tracer *tracer = round->tracer;
-
-	for (size_t i = 0; window->holds && i < tracer->count; i++) {
-		if (tracer->threads[i]->is_held)
-			tracer_resume(tracer->threads[i]);
-		tracer->threads[i]->is_held = false;
-	}
-	window->holds = false;
+	return round->keeps && thread->run == THREAD_STOPPED &&
+	       round->keeps(thread, round->user);
 }
 
-/* One that computes is a sign that others do, too. */
-static void hold(const struct round *round, struct window *window,
-		 struct thread *thread, uint64_t now)
+static void release(struct round *round, bool keeps_some)
 {
-	if (!window->holds)
-		window->held_since_ns = now;
-	window->holds = true;
-	window->size = round->tracer->count;
+	struct tracer *tracer = round->tracer;
+	bool holds = false;
+
+	for (size_t i = 0; round->holds && i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		if (!thread->is_held)
+			continue;
+		thread->is_held = keeps_some && is_kept(round, thread);
+		holds |= thread->is_held;
+		if (!thread->is_held)
+			tracer_resume(thread);
+	}
+	round->holds = holds;
+}
+
+static bool is_late(const struct round *round)
+{
+	uint64_t max_ns =
+		round->keep_ns > HOLD_MAX_NS ? round->keep_ns : HOLD_MAX_NS;
+
+	return round->holds && tracer_now_ns() - round->held_since_ns > max_ns;
+}
+
+static void hold(struct round *round, struct thread *thread)
+{
+	if (!round->holds)
+		round->held_since_ns = tracer_now_ns();
+	round->holds = true;
 	thread->is_held = true;
 }
 
-static void serve(const struct round *round, struct window *window,
-		  struct thread *thread, uint64_t now)
+static bool computes(const struct thread *thread)
+{
+	return thread->run == THREAD_STOPPED && thread->was_looked_at &&
+	       thread->was_computing;
+}
+
+static void serve(struct round *round, struct window *window,
+		  struct thread *thread)
 {
 	round->serve(thread, round->user);
-	if (thread->run == THREAD_STOPPED && thread->was_looked_at &&
-	    thread->was_computing) {
-		hold(round, window, thread, now);
+	if (computes(thread)) {
+		hold(round, thread);
+		/* It is a sign that others do, too. */
+		window->size = round->tracer->count;
 		return;
 	}
 	tracer_resume(thread);
-	if (!window->holds && window->size > WINDOW_MIN)
+	if (!round->holds && window->size > WINDOW_MIN)
 		window->size--;
 }
 
-void round_run(const struct round *round)
+void round_run(struct round *round)
 {
 	struct tracer *tracer = round->tracer;
 	struct window window = { .size = WINDOW_MIN };
@@ -98,7 +120,7 @@ void round_run(const struct round *round)
 		thread = tracer_next(tracer, tracer_now_ns() + WINDOW_GROW_NS);
 		now = tracer_now_ns();
 		if (thread) {
-			serve(round, &window, thread, now);
+			serve(round, &window, thread);
 			last_ns = now;
 		} else if (now - last_ns < STOP_TIMEOUT_NS) {
 			if (window.size < tracer->count)
@@ -107,13 +129,20 @@ void round_run(const struct round *round)
 			tracer_drop_ended(tracer);
 			break;
 		}
-		if (window.holds && now - window.held_since_ns > HOLD_MAX_NS)
-			release_all(round, &window);
+		if (is_late(round))
+			release(round, false);
 	}
-	release_all(round, &window);
+	release(round, true);
 }
 
-void round_serve(const struct round *round, uint64_t until_ns)
+void round_ask(struct round *round)
+{
+	struct window window = { .size = SIZE_MAX };
+
+	interrupt_some(round, &window);
+}
+
+void round_serve(struct round *round, uint64_t until_ns)
 {
 	do {
 		struct thread *thread = tracer_next(round->tracer, until_ns);
@@ -121,6 +150,20 @@ void round_serve(const struct round *round, uint64_t until_ns)
 		if (!thread)
 			return;
 		round->serve(thread, round->user);
-		tracer_resume(thread);
+		if (computes(thread) && is_kept(round, thread))
+			hold(round, thread);
+		else
+			tracer_resume(thread);
 	} while (tracer_now_ns() < until_ns);
+}
+
+void round_let_go_late(struct round *round)
+{
+	if (is_late(round))
+		release(round, false);
+}
+
+void round_let_go(struct round *round)
+{
+	release(round, false);
 }

@@ -14,12 +14,26 @@ struct round {
 	bool (*wants)(const struct thread *thread, void *user);
 	/* called for whatever stops or ends, also of itself */
 	void (*serve)(struct thread *thread, void *user);
+	/*
+	 * Those that compute and stay held when a round is over, so that the
+	 * others get the processors; NULL: none.
+	 */
+	bool (*keeps)(const struct thread *thread, void *user);
+	/* for how long at most, if that is longer than all are held */
+	uint64_t keep_ns;
 	void *user;
+	bool holds; /* threads that were computing */
+	uint64_t held_since_ns;
 };
 
 /* Each thread that is wanted once; one that does not stop is left out. */
-void round_run(const struct round *round);
-/* Threads that stop by themselves, newborn ones above all. */
-void round_serve(const struct round *round, uint64_t until_ns);
+void round_run(struct round *round);
+/* Asks those that are wanted to stop, for round_serve. */
+void round_ask(struct round *round);
+/* Threads that stop by themselves, newborn ones above all, or were asked. */
+void round_serve(struct round *round, uint64_t until_ns);
+/* Lets those go that have been kept for long, or all of them. */
+void round_let_go_late(struct round *round);
+void round_let_go(struct round *round);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "let_go.h"
@@ -25,12 +24,7 @@ static void *run(void *argument)
 	struct job *job = argument;
 	struct tracer tracer;
 
-	/*
-	 * Threads of the target wait for this one.  Where many want the
-	 * processors, its turn must come first; without permission it waits.
-	 */
-	if (priority_is_crowded())
-		(void)!setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+	priority_raise_tracer();
 	tracer_init(&tracer, job->pid);
 	tracer.under_seccomp = job->under_seccomp;
 	job->ret = job->work(&tracer, job->user, job->err);

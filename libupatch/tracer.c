@@ -387,6 +387,15 @@ static void note_child(struct tracer *tracer, pid_t tid)
 	children[tracer->child_count++] = (pid_t)child;
 }
 
+static void note_created(struct thread *thread)
+{
+	unsigned long tid;
+
+	if (thread->is_borrowed &&
+	    !ptrace(PTRACE_GETEVENTMSG, thread->tid, NULL, &tid))
+		thread->created = (pid_t)tid;
+}
+
 /*
  * All other threads are gone.  The one that called it has become the main
  * thread; under its former number nothing more is heard of it.
@@ -420,6 +429,8 @@ static void note_stop(struct tracer *tracer, struct thread *thread, int status)
 		note_exec(tracer, thread);
 	} else if (event == PTRACE_EVENT_FORK) {
 		note_child(tracer, thread->tid);
+	} else if (event == PTRACE_EVENT_CLONE) {
+		note_created(thread);
 	} else if (event == 0 && signal == (SIGTRAP | 0x80)) {
 		thread->event = THREAD_EVENT_SYSCALL;
 	}

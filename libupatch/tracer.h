@@ -44,7 +44,8 @@ struct thread {
 	bool is_new;		 /* born while its creator was traced */
 	/* It makes a remote call, which ends even if the process is stopped. */
 	bool is_borrowed;
-	bool wanted; /* an interrupt was sent and not yet seen */
+	pid_t created; /* the last thread that it created while borrowed */
+	bool wanted;   /* an interrupt was sent and not yet seen */
 	/* among those that are wanted, in the order of their interrupts */
 	struct thread *wanted_before, *wanted_after;
 	bool to_syscall; /* it was last resumed to stop at system calls */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -13,6 +12,7 @@
 #include "help.h"
 #include "options.h"
 #include "output.h"
+#include "pace.h"
 
 static const struct command *const commands[] = {
 	&apply_command,
@@ -39,24 +39,6 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/*
- * Beside a process that keeps all processors busy, the few milliseconds that a
- * command takes would be spread over seconds, with the process in transition.
- * Where processors are free it would only keep the process from them.  Not
- * permitted to everybody, and then so be it.
- */
-static void hurry(void)
-{
-	FILE *file = fopen("/proc/loadavg", "re");
-	long runnable = 0;
-
-	if (file && fscanf(file, "%*f %*f %*f %ld/", &runnable) == 1 &&
-	    runnable > sysconf(_SC_NPROCESSORS_ONLN) + 1)
-		(void)setpriority(PRIO_PROCESS, 0, -20);
-	if (file)
-		fclose(file);
-}
-
 static int run_command(const struct command *command, int argc, char **argv,
 		       FILE *out, struct upatch_error *err)
 {
@@ -71,7 +53,7 @@ static int run_command(const struct command *command, int argc, char **argv,
 		return 0;
 	}
 	if (code == 0 && command->changes_target)
-		hurry();
+		pace_choose();
 	if (code == 0)
 		code = command->run(&arguments, &report, err);
 	/* What became of each of many processes has been told already. */
