@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define TABLE_MIN 128
+
 int code_reader_init(struct code_reader *reader,
 		     const struct code_source *source)
 {
@@ -51,20 +53,14 @@ bool code_reader_decode(struct code_reader *reader, upatch_addr_t addr,
 			     reader->len - offset, addr, ret_effect);
 }
 
-bool addr_table_init(struct addr_table *table, size_t count)
-{
-	/* At most half full, so that the search for a free entry ends. */
-	table->size = 2 * count;
-	table->entries = calloc(table->size, sizeof(*table->entries));
-	return table->entries;
-}
-
 void addr_table_fini(struct addr_table *table)
 {
 	free(table->entries);
 }
 
-uint32_t *addr_table_at(const struct addr_table *table, upatch_addr_t addr)
+/* Where the address is, or is to be put: there is always a free place. */
+static struct addr_entry *find_entry(const struct addr_table *table,
+				     upatch_addr_t addr)
 {
 	/* Fibonacci hashing: consecutive addresses spread. */
 	uint64_t hash = addr * 0x9e3779b97f4a7c15UL >> 32;
@@ -73,6 +69,44 @@ uint32_t *addr_table_at(const struct addr_table *table, upatch_addr_t addr)
 	do
 		entry = &table->entries[hash++ % table->size];
 	while (entry->number && entry->addr != addr);
-	entry->addr = addr;
-	return &entry->number;
+	return entry;
+}
+
+uint32_t addr_table_find(const struct addr_table *table, upatch_addr_t addr)
+{
+	return table->size ? find_entry(table, addr)->number : 0;
+}
+
+/* Most functions are short, and to clear a table takes its time. */
+static bool grow(struct addr_table *table)
+{
+	struct addr_table larger = {
+		.size = table->size ? 2 * table->size : TABLE_MIN,
+		.used = table->used,
+	};
+
+	larger.entries = calloc(larger.size, sizeof(*larger.entries));
+	if (!larger.entries)
+		return false;
+	for (size_t i = 0; i < table->size; i++) {
+		const struct addr_entry *entry = &table->entries[i];
+
+		if (entry->number)
+			*find_entry(&larger, entry->addr) = *entry;
+	}
+	free(table->entries);
+	*table = larger;
+	return true;
+}
+
+bool addr_table_add(struct addr_table *table, upatch_addr_t addr,
+		    uint32_t number)
+{
+	/* At most half full, so that the search for a free entry ends. */
+	if (2 * table->used >= table->size && !grow(table))
+		return false;
+	*find_entry(table, addr) =
+		(struct addr_entry){ .addr = addr, .number = number };
+	table->used++;
+	return true;
 }

@@ -26,19 +26,19 @@ bool code_reader_go(struct code_reader *reader, upatch_addr_t addr);
 bool code_reader_decode(struct code_reader *reader, upatch_addr_t addr,
 			struct effect *ret_effect);
 
-/* Numbers of addresses, from 1; 0 is none. */
+/* Numbers of addresses, from 1; 0 is none.  All zeros: an empty one. */
 struct addr_table {
 	struct addr_entry {
 		upatch_addr_t addr;
 		uint32_t number;
 	} * entries;
-	size_t size;
+	size_t size, used;
 };
 
-/* For up to `count` addresses.  False: out of memory. */
-bool addr_table_init(struct addr_table *table, size_t count);
 void addr_table_fini(struct addr_table *table);
-/* Where the number of `addr` is, or is to be written. */
-uint32_t *addr_table_at(const struct addr_table *table, upatch_addr_t addr);
+uint32_t addr_table_find(const struct addr_table *table, upatch_addr_t addr);
+/* `addr` is not in it yet.  False: out of memory. */
+bool addr_table_add(struct addr_table *table, upatch_addr_t addr,
+		    uint32_t number);
 
 #endif

@@ -26,7 +26,7 @@ static void mark_incomplete(struct walk *walk, const char *reason)
 
 static struct walk_node *find_node(struct walk *walk, upatch_addr_t addr)
 {
-	uint32_t number = *addr_table_at(&walk->table, addr);
+	uint32_t number = addr_table_find(&walk->table, addr);
 
 	return number ? &walk->nodes[number - 1] : NULL;
 }
@@ -48,12 +48,15 @@ static struct walk_node *add_node(struct walk *walk, upatch_addr_t addr,
 		mark_incomplete(walk, "too much code to follow");
 		return NULL;
 	}
+	if (!addr_table_add(&walk->table, addr, walk->count + 1)) {
+		mark_incomplete(walk, "out of memory");
+		return NULL;
+	}
 	(*walk->budget)--;
 	node = &walk->nodes[walk->count++];
 	/* walk_function has seen to it that there are nodes. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	*node = (struct walk_node){ .addr = addr, .state = *state };
-	*addr_table_at(&walk->table, addr) = walk->count;
 	enqueue(walk, node);
 	return node;
 }
@@ -62,7 +65,7 @@ static struct walk_node *add_node(struct walk *walk, upatch_addr_t addr,
 static void reach(struct walk *walk, upatch_addr_t addr,
 		  const struct frame_state *state)
 {
-	uint32_t number = *addr_table_at(&walk->table, addr);
+	uint32_t number = addr_table_find(&walk->table, addr);
 	struct walk_node *node;
 
 	if (number == 0) {
@@ -405,7 +408,7 @@ void walk_function(struct walk *walk, upatch_addr_t addr)
 	walk->clobber = (struct clobber){ .known = true, .complete = true };
 	walk->nodes = malloc(max * sizeof(*walk->nodes));
 	walk->queue = malloc(max * sizeof(*walk->queue));
-	if (addr_table_init(&walk->table, max) && walk->nodes && walk->queue)
+	if (walk->nodes && walk->queue)
 		walk_ways(walk, addr);
 	else
 		mark_incomplete(walk, "out of memory");
