@@ -361,7 +361,8 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 
 	for (;;) {
 		enum outcome outcome;
-		int ret = process_refresh_maps(barrier->process, err);
+		int ret = examine_refresh_maps(barrier->process,
+					       barrier->tracer, err);
 
 		if (ret)
 			return ret;

@@ -73,19 +73,25 @@ void examine_buffer_free(struct examine_buffer *buffer)
 	*buffer = (struct examine_buffer){ 0 };
 }
 
+int examine_refresh_maps(struct process *process, struct tracer *tracer,
+			 struct upatch_error *err)
+{
+	const size_t count = tracer->count;
+	int ret = process_refresh_maps(process, err);
+
+	for (size_t i = 0; !ret && i < count; i++)
+		tracer->threads[i]->in_maps = true;
+	return ret;
+}
+
 int examine_copy(struct process *process, pid_t tid,
 		 const struct arch_regs *regs, struct examine_buffer *buffer,
-		 bool may_refresh, struct stack_thread *ret_thread,
-		 struct upatch_error *err)
+		 struct stack_thread *ret_thread, struct upatch_error *err)
 {
 	struct stack_thread thread = { .regs = regs, .is_stopped = true };
 	size_t len;
 
 	find_bounds(process, tid, regs, &thread.bounds);
-	/* Its stack may be younger than the maps that we have. */
-	if (!thread.bounds.is_own && may_refresh &&
-	    !process_refresh_maps(process, NULL))
-		find_bounds(process, tid, regs, &thread.bounds);
 	len = thread.bounds.live.end - thread.bounds.live.start;
 	if (!thread.bounds.is_own && len > FOREIGN_COPY_MAX)
 		len = FOREIGN_COPY_MAX;

@@ -17,14 +17,29 @@ UPATCH_MUST_CHECK int examine_buffer_reserve(struct examine_buffer *buffer,
 					     size_t len);
 
 /*
- * Copies the stack of a stopped thread, as far as the check needs it, in one
- * read.  `ret_thread` points to `regs` and into `buffer`.  `may_refresh`: the
- * maps may be read again if they do not have the stack.
+ * Reads the maps of the process again, while no thread is stopped: it can take
+ * milliseconds.  They have the own stack of each thread that is traced by now.
  */
-UPATCH_MUST_CHECK int
-examine_copy(struct process *process, pid_t tid, const struct arch_regs *regs,
-	     struct examine_buffer *buffer, bool may_refresh,
-	     struct stack_thread *ret_thread, struct upatch_error *err);
+UPATCH_MUST_CHECK int examine_refresh_maps(struct process *process,
+					   struct tracer *tracer,
+					   struct upatch_error *err);
+
+/*
+ * Copies the stack of a stopped thread, as far as the check needs it, in one
+ * read.  `ret_thread` points to `regs` and into `buffer`.
+ */
+UPATCH_MUST_CHECK int examine_copy(struct process *process, pid_t tid,
+				   const struct arch_regs *regs,
+				   struct examine_buffer *buffer,
+				   struct stack_thread *ret_thread,
+				   struct upatch_error *err);
+
+/* False: its stack may be younger than the maps; to be looked at once more. */
+static inline bool examine_is_known(const struct thread *thread,
+				    const struct stack_thread *stack)
+{
+	return stack->bounds.is_own || thread->in_maps;
+}
 
 /*
  * Copies the stack of a thread that waits in a system call and is not stopped,

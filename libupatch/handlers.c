@@ -65,7 +65,10 @@ static void look_from_outside(struct search *search, struct thread *thread)
 		!stack_scan_find(values, &copy, 0, &offset);
 }
 
-/* A thread that has no registers any more runs no handler. */
+/*
+ * A thread that has no registers any more runs no handler.  Of a stack that is
+ * not in the maps nothing is known, and nothing of what is around it.
+ */
 static void look_at_stopped(struct thread *thread, void *user)
 {
 	struct search *search = user;
@@ -76,11 +79,13 @@ static void look_at_stopped(struct thread *thread, void *user)
 	if (thread->is_clear || thread->run == THREAD_RUNS ||
 	    thread->run == THREAD_GONE)
 		return;
-	thread->is_clear = tracer_registers(thread, &regs) ||
-			   (!examine_copy(search->process, thread->tid, &regs,
-					  search->buffer, true, &stack, NULL) &&
-			    !stack_scan_find(search->tracer->watched,
-					     &stack.copy, 0, &offset));
+	thread->is_clear =
+		tracer_registers(thread, &regs) ||
+		(!examine_copy(search->process, thread->tid, &regs,
+			       search->buffer, &stack, NULL) &&
+		 examine_is_known(thread, &stack) && stack.copy.len > 0 &&
+		 !stack_scan_find(search->tracer->watched, &stack.copy, 0,
+				  &offset));
 }
 
 static const struct thread *find_suspect(const struct tracer *tracer)

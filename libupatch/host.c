@@ -74,7 +74,7 @@ static bool copy_thread(struct search *search, struct thread *thread,
 {
 	if (tracer_registers(thread, ret_regs) ||
 	    examine_copy(search->process, thread->tid, ret_regs,
-			 &search->buffer, false, ret_stack, NULL))
+			 &search->buffer, ret_stack, NULL))
 		return false;
 	search->has_unknown_stack |= !ret_stack->bounds.is_own;
 	return true;

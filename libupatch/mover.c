@@ -38,8 +38,10 @@ struct look {
 	bool is_full;
 	bool is_crowded;
 	uint64_t next_full_ns, full_gap_ns;
+	/* of a thread that was left for the next round: see examine_is_known */
+	bool has_unknown_stack;
 	/* of mover_look */
-	bool word_counts, wants_backtraces;
+	bool word_counts, wants_backtraces, may_leave_out;
 	struct blocking blocking;
 	int ret;
 	struct upatch_error *err;
@@ -114,7 +116,7 @@ static bool copy_stack(struct look *look, struct thread *thread)
 {
 	return !tracer_registers(thread, &look->regs) &&
 	       !examine_copy(look->mover->process, thread->tid, &look->regs,
-			     &look->buffer, true, &look->stack, NULL);
+			     &look->buffer, &look->stack, NULL);
 }
 
 static void check_stack(struct look *look)
@@ -133,6 +135,10 @@ static bool look_at(struct look *look, struct thread *thread)
 {
 	if (!copy_stack(look, thread))
 		return false;
+	if (!examine_is_known(thread, &look->stack)) {
+		look->has_unknown_stack = true;
+		return false;
+	}
 	check_stack(look);
 	return true;
 }
@@ -371,6 +377,17 @@ static int check_end(const struct mover *mover, struct upatch_error *err)
 	return 0;
 }
 
+/* While nobody is stopped. */
+static int know_stacks(struct look *look, struct upatch_error *err)
+{
+	if (!look->has_unknown_stack)
+		return 0;
+	look->has_unknown_stack = false;
+	look->next_full_ns = 0;
+	return examine_refresh_maps(look->mover->process, look->mover->tracer,
+				    err);
+}
+
 static int move_all(struct look *look, uint64_t deadline_ns,
 		    struct upatch_error *err)
 {
@@ -380,6 +397,8 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		int ret;
 
 		ret = mover->refresh(mover, mover->user, err);
+		if (!ret)
+			ret = know_stacks(look, err);
 		if (ret)
 			return ret;
 		try_round(look);
@@ -521,8 +540,13 @@ static void look_once(struct thread *thread, void *user)
 	if (thread->was_seen || thread->run == THREAD_RUNS ||
 	    thread->run == THREAD_GONE)
 		return;
-	thread->was_seen = true;
 	has_stack = copy_stack(look, thread);
+	if (has_stack && look->may_leave_out &&
+	    !examine_is_known(thread, &look->stack)) {
+		look->has_unknown_stack = true;
+		return;
+	}
+	thread->was_seen = true;
 	thread->moved = !has_stack || (look->word_counts && has_moved(look));
 	if (!has_stack)
 		return;
@@ -545,6 +569,7 @@ int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
 		.mover = mover,
 		.word_counts = word_counts,
 		.wants_backtraces = want_backtraces,
+		.may_leave_out = true,
 		.err = err,
 		.round = {
 			.tracer = mover->tracer,
@@ -558,6 +583,12 @@ int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
 		mover->tracer->threads[i]->was_seen = false;
 	look.ret = process_prepare_unwind(mover->process, err);
 	if (!look.ret)
+		run_round(&look);
+	look.may_leave_out = false;
+	if (!look.ret && look.has_unknown_stack)
+		look.ret = examine_refresh_maps(mover->process, mover->tracer,
+						err);
+	if (!look.ret && look.has_unknown_stack)
 		run_round(&look);
 	count_unmoved(mover);
 	examine_buffer_free(&look.buffer);

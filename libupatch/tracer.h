@@ -56,6 +56,7 @@ struct thread {
 	bool says_moved;
 	bool is_held;  /* see round.c */
 	bool is_clear; /* see handlers.h */
+	bool in_maps;  /* see examine_refresh_maps */
 	/*
 	 * A call that we interrupted is to be made again; the registers as
 	 * they were, for the case that a signal comes first.
