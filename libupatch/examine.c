@@ -49,8 +49,11 @@ static void find_bounds(struct process *process, pid_t tid,
 		.user = process,
 		.main_stack = find_main_stack(process),
 	};
+	const struct map *map;
 
 	stack_bounds_find(regs, tid == process->pid, &maps, bounds);
+	map = maps_find(&process->maps, bounds->own.start);
+	bounds->own_is_private = map && !map->shared;
 }
 
 int examine_buffer_reserve(struct examine_buffer *buffer, size_t len)

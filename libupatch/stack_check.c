@@ -6,6 +6,7 @@
 
 #include "arch/arch_thread.h"
 #include "arch/frame.h"
+#include "present_pages.h"
 
 #define WORD_LEN sizeof(uint64_t)
 /* Of a foreign stack; what lies further out the unwinder reads itself. */
@@ -13,6 +14,7 @@
 /* A larger one is taken for unknown memory around a control block. */
 #define OWN_STACK_MAX (64UL * 1024 * 1024)
 #define OWN_PART_LEN  (64UL * 1024)
+#define PAGE_LEN      4096UL
 
 /* --- Where a thread's stack is ----------------------------------------- */
 
@@ -263,25 +265,74 @@ static bool registers_are_clean(const struct stack_check *check,
 	return true;
 }
 
+static bool part_is_clean(const struct stack_check *check,
+			  const struct memory *memory, struct addr_range part,
+			  unsigned char *buf)
+{
+	struct stack_copy copy = { .base = part.start, .bytes = buf };
+
+	for (; copy.base < part.end; copy.base += copy.len) {
+		copy.len = part.end - copy.base < OWN_PART_LEN
+				   ? part.end - copy.base
+				   : OWN_PART_LEN;
+		if (memory_read_some(memory, copy.base, buf, copy.len) !=
+			    copy.len ||
+		    !copy_is_clean(check, &copy, NULL))
+			return false;
+	}
+	return true;
+}
+
+/* Of eight megabytes, a few pages are there; the thread waits meanwhile. */
+static bool present_part_is_clean(const struct stack_check *check,
+				  const struct memory *memory,
+				  const struct addr_range *own,
+				  struct present_pages *pages,
+				  unsigned char *buf)
+{
+	const upatch_addr_t end = (own->end + PAGE_LEN - 1) & ~(PAGE_LEN - 1);
+	upatch_addr_t at = own->start & ~(PAGE_LEN - 1);
+	struct addr_range part;
+	enum present present;
+
+	for (;;) {
+		present = present_pages_next(pages, at, end, &part);
+		if (present != PRESENT_SOME)
+			return present == PRESENT_NONE;
+		at = part.end;
+		if (part.start < own->start)
+			part.start = own->start;
+		if (part.end > own->end)
+			part.end = own->end;
+		if (!part_is_clean(check, memory, part, buf))
+			return false;
+	}
+}
+
 /* All of the thread's own stack, the dead part below its frames included. */
 static bool own_stack_is_clean(const struct stack_check *check,
 			       const struct memory *memory,
-			       const struct addr_range *own)
+			       const struct stack_bounds *bounds)
 {
-	unsigned char *part = malloc(OWN_PART_LEN);
-	struct stack_copy copy = { .base = own->start, .bytes = part };
-	bool is_clean = part != NULL && own->end - own->start <= OWN_STACK_MAX;
+	const struct addr_range *own = &bounds->own;
+	struct present_pages pages;
+	unsigned char *buf;
+	bool is_clean;
 
-	while (is_clean && copy.base < own->end) {
-		copy.len = own->end - copy.base < OWN_PART_LEN
-				   ? own->end - copy.base
-				   : OWN_PART_LEN;
-		is_clean = memory_read_some(memory, copy.base, part,
-					    copy.len) == copy.len &&
-			   copy_is_clean(check, &copy, NULL);
-		copy.base += copy.len;
+	if (own->end - own->start > OWN_STACK_MAX)
+		return false;
+	buf = malloc(OWN_PART_LEN);
+	if (!buf)
+		return false;
+	if (bounds->own_is_private) {
+		present_pages_open(&pages, memory->pid);
+		is_clean =
+			present_part_is_clean(check, memory, own, &pages, buf);
+		present_pages_close(&pages);
+	} else {
+		is_clean = part_is_clean(check, memory, *own, buf);
 	}
-	free(part);
+	free(buf);
 	return is_clean;
 }
 
@@ -313,8 +364,8 @@ static enum stack_reason judge_rest(const struct stack_check *check,
 	if (bounds->own.start == bounds->own.end)
 		return walk->end == UNWIND_OUTERMOST ? STACK_SAFE
 						     : STACK_FOREIGN;
-	return own_stack_is_clean(check, memory, &bounds->own) ? STACK_SAFE
-							       : STACK_FOREIGN;
+	return own_stack_is_clean(check, memory, bounds) ? STACK_SAFE
+							 : STACK_FOREIGN;
 }
 
 /*

@@ -39,6 +39,8 @@ struct stack_bounds {
 	struct addr_range live;
 	/* the thread's own stack as far as it is mapped; empty: not known */
 	struct addr_range own;
+	/* pages of it that are not there have never been written to */
+	bool own_is_private;
 };
 
 /*

@@ -66,6 +66,13 @@ Test(stack_check, verdict_about_threads_in_many_places)
 		cr_expect(eq(int, verdict.has_walk, cases[i].has_walk),
 			  "%s %s %s", cases[i].wait, cases[i].place,
 			  cases[i].thread);
+		/* Only the pages that are there are read. */
+		target.bounds.own_is_private = true;
+		stack_target_check(&target, &verdict);
+		cr_expect(eq(int, verdict.reason, cases[i].reason),
+			  "%s %s %s, present: %s", cases[i].wait,
+			  cases[i].place, cases[i].thread,
+			  stack_reason_text(verdict.reason));
 		stack_target_end(&target);
 	}
 }
