@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -138,6 +139,8 @@ struct subject {
 static struct subject subjects[VICTIM_COUNT];
 /* Where it has been seen that the effect is there. */
 static bool was_seen[ROW_COUNT];
+/* How late the machine was in the last run. */
+static long lag_ms;
 
 static unsigned int wanted_count(void)
 {
@@ -209,10 +212,11 @@ static bool is_as_expected(const struct row *row, const char *line,
 			   const char *expected)
 {
 	bool is_equal = strncmp(line, expected, strlen(expected)) == 0;
-	bool is_late = victim_number(line, "late_ms") >
-		       TOLERANCE_MS + victim_number(line, "lag_ms");
 	bool is_early = victim_number(line, "early") != 0;
+	bool is_late;
 
+	lag_ms = victim_number(line, "lag_ms");
+	is_late = victim_number(line, "late_ms") > TOLERANCE_MS + lag_ms;
 	switch (row->effect) {
 	case NONE:
 		return is_equal && !is_late && !is_early;
@@ -370,5 +374,100 @@ Test(interrupted, calls_end_as_if_nothing_had_been)
 	cr_assert(was_borrowed >= ROW_COUNT - NEVER_BORROWED,
 		  "the main thread was borrowed in %u of %zu calls only",
 		  was_borrowed, ROW_COUNT);
+	cr_assert(wrong == 0, "%u results differ", wrong);
+}
+
+/* --- Calls inside the function that is replaced ------------------------------ */
+
+static struct row inside_rows[ROW_COUNT];
+
+static void start_inside(struct subject *subject)
+{
+	const char *args[ROW_COUNT + 3] = { "interrupted", "threads" };
+
+	subject->rows = inside_rows;
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (rows[i].effect != NONE)
+			continue;
+		inside_rows[subject->row_count] = rows[i];
+		args[2 + subject->row_count++] = rows[i].name;
+	}
+	victim_start(&subject->victim, args);
+}
+
+static void start_apply(struct child *operator, const struct subject * subject,
+			const char *timeout)
+{
+	const char *const argv[] = { path_of_upatchctl(),
+				     "apply",
+				     "--timeout",
+				     timeout,
+				     subject->victim.target,
+				     path_of_patch("work"),
+				     NULL };
+
+	child_start(operator, argv, CHILD_QUIET);
+}
+
+static int exit_status_of(struct child *operator)
+{
+	int status;
+
+	if (!child_wait(operator, DEADLINE_MS, &status))
+		cr_fatal("apply does not end");
+	return WEXITSTATUS(status);
+}
+
+/*
+ * It is at it until the calls have returned, and no longer.  The victim says
+ * so only then.
+ */
+static void apply_during_calls(struct subject *subject, unsigned int *wrong)
+{
+	struct child operator;
+	int64_t done_ms;
+	long late_ms;
+	int status;
+
+	victim_expect(&subject->victim, "inside", "running");
+	start_apply(&operator, subject, "20");
+	if (child_wait(&operator, DISTURBED_MS, &status))
+		cr_fatal("apply has ended while calls in the function last");
+	check_results(subject, wrong);
+	done_ms = deadline_now_ms();
+	cr_assert(exit_status_of(&operator) == EXIT_DONE);
+	late_ms = (long)(deadline_now_ms() - done_ms);
+	cr_assert(late_ms <= TOLERANCE_MS + lag_ms,
+		  "apply goes on for %ld ms after the last call", late_ms);
+}
+
+static void reverse_during_calls(struct subject *subject, unsigned int *wrong)
+{
+	const int64_t begin_ms = deadline_now_ms();
+	struct child operator;
+
+	victim_expect(&subject->victim, "inside", "running");
+	start_apply(&operator, subject, "0.7");
+	cr_assert(exit_status_of(&operator) == EXIT_TIMED_OUT);
+	cr_assert(deadline_now_ms() - begin_ms < LASTS_MS,
+		  "the way back waits for calls in the function");
+	check_results(subject, wrong);
+}
+
+Test(interrupted, calls_inside_the_function_end_as_if_nothing_had_been)
+{
+	struct subject *subject = &subjects[IN_THREADS];
+	unsigned int wrong = 0;
+
+	require_ptrace();
+	start_inside(subject);
+	victim_expect(&subject->victim, "inside", "running");
+	note_expected(subject);
+	apply_during_calls(subject, &wrong);
+	upatchctl_revert(subject->victim.target, "work");
+	reverse_during_calls(subject, &wrong);
+	cr_assert(upatchctl_patch_count(subject->victim.target) == 0);
+	victim_check_undisturbed(&subject->victim);
+	victim_stop(&subject->victim);
 	cr_assert(wrong == 0, "%u results differ", wrong);
 }

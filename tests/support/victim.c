@@ -19,7 +19,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-#define MAX_ARGS     16
+#define MAX_ARGS     96
 #define END_LIMIT_MS 1000
 
 void victim_start(struct victim *victim, const char *const args[])
@@ -30,6 +30,8 @@ void victim_start(struct victim *victim, const char *const args[])
 
 	for (count = 0; args[count] != NULL && count < MAX_ARGS; count++)
 		argv[count] = args[count];
+	if (args[count] != NULL)
+		cr_fatal("more than %d arguments for %s", MAX_ARGS, args[0]);
 	argv[count] = NULL;
 	if (strchr(args[0], '/') == NULL)
 		argv[0] = path_of_victim(args[0]);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Makes system calls that block for LASTS_MS, and tells what came of them.
- * usage: interrupted main ROW | interrupted threads (all rows)
+ * usage: interrupted main ROW | interrupted threads [ROW...] (none: all)
  * run: "running" when all calls begin; then a line per row, and "done".
  * noise: the same, and for NOISE_MS signals come that are ignored.
+ * inside: as run, but the calls are made inside work(); with threads only.
  * The main thread makes the call, or waits for threads that make one each.
  */
 #include "interrupted.h"
@@ -23,6 +24,9 @@
 #define MAX_WORKS 96
 #define NOISE_MS  1000ul
 #define STEP_MS	  20l
+/* What work() does besides. */
+#define NOISE (-1)
+#define CALL  (-2)
 
 static struct work works[MAX_WORKS];
 static unsigned int work_count;
@@ -30,6 +34,8 @@ static sem_t opened;
 /* How late a sleeping thread was, all in all. */
 static long lag_ms;
 static volatile int step = 1;
+static bool is_inside;
+static __thread struct work *inside;
 
 atomic_int handled;
 
@@ -104,13 +110,56 @@ static void close_work(struct work *work)
 	free(work->memory);
 }
 
+/*
+ * Nobody handles SIGWINCH, so the kernel drops it; but while a thread is
+ * traced it is queued first and interrupts calls.
+ */
+static void make_noise(void)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	unsigned long end = victim_now_ns() + NOISE_MS * 1000000;
+
+	while (victim_now_ns() < end) {
+		for (unsigned int i = 0; i < work_count; i++) {
+			if (!works[i].done)
+				pthread_kill(works[i].thread, SIGWINCH);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+/*
+ * As long as it runs in here, nobody gets a transition to its end: threads are
+ * traced all the time.
+ */
+static REPLACED int work(int x)
+{
+	if (x == NOISE)
+		make_noise();
+	if (x == CALL) {
+		sem_post(&opened);
+		call_work(inside);
+	}
+	return x + step;
+}
+
+static void call_inside(struct work *todo)
+{
+	inside = todo;
+	work(CALL);
+}
+
 static void *run_work(void *arg)
 {
 	struct work *work = arg;
 
 	open_work(work);
-	sem_post(&opened);
-	call_work(work);
+	if (is_inside) {
+		call_inside(work);
+	} else {
+		sem_post(&opened);
+		call_work(work);
+	}
 	return NULL;
 }
 
@@ -147,39 +196,10 @@ static void *run_waker(void *arg)
 	return NULL;
 }
 
-/*
- * Nobody handles SIGWINCH, so the kernel drops it; but while a thread is
- * traced it is queued first and interrupts calls.
- */
-static void make_noise(void)
-{
-	const struct timespec pause = { .tv_nsec = 10000000 };
-	unsigned long end = victim_now_ns() + NOISE_MS * 1000000;
-
-	while (victim_now_ns() < end) {
-		for (unsigned int i = 0; i < work_count; i++) {
-			if (!works[i].done)
-				pthread_kill(works[i].thread, SIGWINCH);
-		}
-		nanosleep(&pause, NULL);
-	}
-}
-
-/*
- * As long as it runs in here, nobody gets a transition to its end: threads are
- * traced all the time.
- */
-static REPLACED int work(int x)
-{
-	if (x < 0)
-		make_noise();
-	return x + step;
-}
-
 static void *run_noise(void *arg)
 {
 	(void)arg;
-	work(-1);
+	work(NOISE);
 	return NULL;
 }
 
@@ -258,12 +278,15 @@ int main(int argc, char *argv[])
 	sigaddset(&waited, SIGUSR2);
 	pthread_sigmask(SIG_BLOCK, &waited, NULL);
 	sem_init(&opened, 0, 0);
-	add_rows(transfer_rows, argc > 2 ? argv[2] : NULL);
-	add_rows(wait_rows, argc > 2 ? argv[2] : NULL);
+	for (int i = 2; i < argc || i == 2; i++) {
+		add_rows(transfer_rows, argv[i]);
+		add_rows(wait_rows, argv[i]);
+	}
 	if (work_count == 0)
 		victim_die("no such row");
 	victim_say("ready");
 	while (victim_next_command(command, sizeof(command))) {
+		is_inside = strcmp(command, "inside") == 0;
 		if (in_main)
 			run_in_main();
 		else
