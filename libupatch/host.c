@@ -206,7 +206,7 @@ static bool is_refused_unseen(struct search *search, pid_t tid)
 /*
  * The first thread (tasks_first_living) is seized first and stays seized: of
  * two operations that begin at the same time, only one gets it.  *ret_thread
- * is NULL if the thread is gone.
+ * is NULL if the thread is gone, or so new that it has yet to stop for us.
  */
 static int seize(struct search *search, pid_t tid, struct thread **ret_thread,
 		 struct upatch_error *err)
@@ -219,7 +219,7 @@ static int seize(struct search *search, pid_t tid, struct thread **ret_thread,
 		return 0;
 	*ret_thread = NULL;
 	ret = tracer_seize(tracer, tid, ret_thread, err);
-	if (ret && tasks_kind(tracer->pid, tid) != TASK_THREAD)
+	if (ret && tracer_may_leave_out(tracer, tid))
 		return 0;
 	if (!ret && tid == search->first_tid)
 		ret = search->check->check(search->check->user, err);

@@ -188,11 +188,7 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 	return 0;
 }
 
-/*
- * A thread that ended meanwhile is no failure.  The kernel's io_uring workers
- * stand among the threads but cannot be traced and run no user code.
- */
-static bool may_be_left_out(struct tracer *tracer, pid_t tid)
+bool tracer_may_leave_out(const struct tracer *tracer, pid_t tid)
 {
 	enum task_kind kind = tasks_kind(tracer->pid, tid);
 	char name[64];
@@ -228,7 +224,7 @@ static int seize_new(struct tracer *tracer, const pid_t *tids, size_t count,
 		if (thread && thread->run != THREAD_GONE)
 			continue;
 		ret = tracer_seize(tracer, tids[i], &thread, err);
-		if (ret && !may_be_left_out(tracer, tids[i]))
+		if (ret && !tracer_may_leave_out(tracer, tids[i]))
 			return ret;
 		news += !ret || may_have_cut_list(tracer, tids[i]);
 	}

@@ -119,6 +119,12 @@ UPATCH_MUST_CHECK int tracer_seize(struct tracer *tracer, pid_t tid,
 				   struct thread **ret_thread,
 				   struct upatch_error *err);
 /*
+ * That it could not be seized is no failure: it is ours already, or ended
+ * meanwhile.  The kernel's io_uring workers stand among the threads but cannot
+ * be traced and run no user code.
+ */
+bool tracer_may_leave_out(const struct tracer *tracer, pid_t tid);
+/*
  * All threads but `except` (0: none), until no new one appears.  `is_only`:
  * the agent is ours, so whoever else traces is about to leave.
  */
