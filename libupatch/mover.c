@@ -135,10 +135,6 @@ static bool look_at(struct look *look, struct thread *thread)
 {
 	if (!copy_stack(look, thread))
 		return false;
-	if (!examine_is_known(thread, &look->stack)) {
-		look->has_unknown_stack = true;
-		return false;
-	}
 	check_stack(look);
 	return true;
 }
@@ -177,6 +173,8 @@ static void try_to_move(struct thread *thread, void *user)
 		return;
 	if (has_moved(look) && look->verdict.reason != STACK_IN_GATE) {
 		thread->moved = true;
+	} else if (!examine_is_known(thread, &look->stack)) {
+		look->has_unknown_stack = true;
 	} else if (look->verdict.reason == STACK_SAFE) {
 		thread->moved = set_moved(look);
 	} else {
@@ -383,7 +381,6 @@ static int know_stacks(struct look *look, struct upatch_error *err)
 	if (!look->has_unknown_stack)
 		return 0;
 	look->has_unknown_stack = false;
-	look->next_full_ns = 0;
 	return examine_refresh_maps(look->mover->process, look->mover->tracer,
 				    err);
 }
