@@ -18,7 +18,7 @@
 #define LOOK_UPS 4000000UL
 #define VALUE_ID 1
 
-struct rt_state upatch_runtime_state = { .log_next = 1 };
+struct rt_state upatch_runtime_state = { .log_next = RT_LOG_NEXT(1, 0) };
 
 /* As objects of a program: 64 bytes apart. */
 struct object {

@@ -68,7 +68,7 @@ static int load(struct application *application, struct upatch_error *err)
 		upatch_patch_file_info(application->file);
 	struct rt_request request = {
 		.type = RT_LOAD,
-		.load.seq = (uint32_t)operation->view.state.log_next,
+		.load.seq = RT_LOG_SEQ(operation->view.state.log_next),
 	};
 	struct rt_reply reply = { 0 };
 	int ret;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define RT_MAGIC   0x31544548435450ffUL
-#define RT_VERSION 3u
+#define RT_VERSION 4u
 #define RT_SONAME  "libupatch-runtime.so"
 /* The name of the agent's thread. */
 #define RT_AGENT_COMM "upatch-agent"
@@ -36,8 +36,7 @@
 #define RT_ENTRY_BYTES	    28
 #define RT_TWINS	    8
 /* Ranges of one version: the function and the parts it was split into. */
-#define RT_RANGES   6
-#define RT_LOG_SIZE 256
+#define RT_RANGES 6
 
 /* Addresses and strings are addresses in the target; 0 is none. */
 typedef uint64_t rt_addr_t;
@@ -241,26 +240,46 @@ struct rt_transition {
 	uint32_t thread_count, moved_count;
 };
 
+/*
+ * The log: a ring of units, of which an event takes as many as it needs.  The
+ * bytes of its units are a struct rt_event, and behind it the names of patch
+ * and object and the detail, each ended by a NUL, all empty ones at the end
+ * left out.
+ */
+struct rt_log_unit {
+	uint32_t stamp; /* 0: never written */
+	uint8_t bytes[12];
+};
+#define RT_LOG_UNITS 512
+/*
+ * The rest of a stamp is the unit's position, counted since the beginning: so
+ * a reader knows what is old, and where an event begins.
+ */
+#define RT_LOG_WRITTEN 1u
+#define RT_LOG_HEAD    2u
+#define RT_LOG_BUSY    4u /* it is being written */
+#define RT_LOG_SHIFT   3
+
 struct rt_event {
-	uint64_t seq; /* from 1; 0: the entry is empty; or RT_EVENT_BUSY */
 	uint64_t time_ns;
+	uint32_t seq; /* from 1 */
 	int32_t ret;
 	uint8_t event;
-	uint8_t direction;
-	uint8_t phase;
-	uint8_t callback;
 	uint8_t has; /* RT_EVENT_HAS_… */
-	uint8_t reserved[7];
-	char patch[RT_PATCH_NAME_SIZE];
-	char object[RT_OBJECT_NAME_SIZE]; /* empty: the main executable */
-	char detail[RT_DETAIL_SIZE];
-};
-/* It is being written. */
-#define RT_EVENT_BUSY	       UINT64_MAX
+	uint8_t unit_count;
+	uint8_t direction : 1, phase : 2, callback : 2;
+} __attribute__((packed));
 #define RT_EVENT_HAS_DIRECTION 1u
-#define RT_EVENT_HAS_OBJECT    2u
+#define RT_EVENT_HAS_OBJECT    2u /* no name: the main executable */
 #define RT_EVENT_HAS_CALLBACK  4u
 #define RT_EVENT_HAS_RET       8u
+#define RT_EVENT_TEXT_SIZE                                                     \
+	(RT_PATCH_NAME_SIZE + RT_OBJECT_NAME_SIZE + RT_DETAIL_SIZE)
+
+/* rt_state.log_next: one addition takes a number and a place. */
+#define RT_LOG_NEXT(seq, position) ((uint64_t)(seq) << 32 | (position))
+#define RT_LOG_SEQ(next)	   ((uint32_t)((next) >> 32))
+#define RT_LOG_POSITION(next)	   ((uint32_t)(next))
 
 enum rt_callback {
 	RT_PRE_PATCH,
@@ -316,8 +335,8 @@ struct rt_state {
 	rt_addr_t areas;
 	struct rt_transition transition;
 	struct rt_call calls[RT_CALLS];
-	uint64_t log_next; /* seq of the next event */
-	/* RT_LOG_SIZE of struct rt_event, apart: the rest is read often */
+	uint64_t log_next; /* RT_LOG_NEXT() of the next event */
+	/* RT_LOG_UNITS of struct rt_log_unit, apart: the rest is read often */
 	rt_addr_t log;
 };
 

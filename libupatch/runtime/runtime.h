@@ -31,7 +31,7 @@ static inline rt_addr_t rt_addr(const void *pointer)
 	for ((entry) = rt_ptr(head); (entry); (entry) = rt_ptr((entry)->next))
 
 extern struct rt_state upatch_runtime_state;
-extern struct rt_event upatch_runtime_log[RT_LOG_SIZE];
+extern struct rt_log_unit upatch_runtime_log[RT_LOG_UNITS];
 
 extern __thread struct rt_thread state_thread
 	__attribute__((tls_model("initial-exec")));

@@ -89,7 +89,7 @@ static void warn(const char *problem, const struct shadow_key *key)
 	unsigned int count = atomic_fetch_add(&warning_count, 1) + 1;
 	char text[RT_DETAIL_SIZE];
 
-	if (count > 64 && (count & (count - 1)))
+	if (count > 16 && (count & (count - 1)))
 		return;
 	snprintf(text, sizeof(text), "shadow variable (%p, %lu) %s", key->obj,
 		 key->id, problem);

@@ -83,7 +83,7 @@ void state_init(void)
 	state->shield_text.start = rt_addr(upatch_shield_common);
 	state->shield_text.end = rt_addr(upatch_shield_common_end);
 	state->log = rt_addr(upatch_runtime_log);
-	state->log_next = 1;
+	state->log_next = RT_LOG_NEXT(1, 0);
 	atomic_thread_fence(memory_order_release);
 	state->magic = RT_MAGIC;
 }
