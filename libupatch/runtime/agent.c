@@ -301,9 +301,9 @@ static bool hello_arrived(const struct channel *channel)
  */
 void agent_run(const struct descriptor *end, const struct descriptor *other_end)
 {
-	/* too large for a small stack; there is one agent at a time */
-	static struct rt_request request;
-	static struct rt_reply reply;
+	/* On the stack, which is given back. */
+	struct rt_request request;
+	struct rt_reply reply;
 	struct channel channel = { .end = end, .passed_fd = -1 };
 	bool go_on = hello_arrived(&channel);
 

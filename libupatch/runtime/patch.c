@@ -27,9 +27,10 @@ static const char *own_number(char *buf, size_t size)
 /*
  * The loader recognises a library by its path before it looks at the file, so
  * each load needs a path of its own: the number is written in the redundant
- * parts of the path, "/" for 0 and "/./" for 1.  It also keeps the path as the
- * library's name, and a debugger opens what it names: in any other process
- * there is no such thread.
+ * parts of the path, "//" for 0 and "/." for 1.  As it is as long for all
+ * numbers, the loader can use the memory of the last one again.  It also keeps
+ * the path as the library's name, and a debugger opens what it names: in any
+ * other process there is no such thread.
  */
 static void make_unique_path(char *path, size_t size, int fd, uint32_t seq)
 {
@@ -37,9 +38,9 @@ static void make_unique_path(char *path, size_t size, int fd, uint32_t seq)
 	size_t len = (size_t)snprintf(path, size, "/proc/self/task/%s/fd",
 				      own_number(self, sizeof(self)));
 
-	for (; seq; seq >>= 1)
+	for (int bit = 0; bit < 32; bit++)
 		len += (size_t)snprintf(path + len, size - len, "%s",
-					seq & 1 ? "/./" : "//");
+					seq >> bit & 1 ? "/." : "//");
 	snprintf(path + len, size - len, "/%d", fd);
 }
 

@@ -18,6 +18,8 @@
 #include "../host_report.h"
 
 #define AGENT_STACK_LEN (512UL * 1024)
+/* Of what is given back: the frames of the call that does it. */
+#define STACK_MARGIN 512
 
 RT_EXPORT int upatch_runtime_start(struct host_report *report);
 RT_EXPORT void upatch_runtime_enter(struct host_report *report);
@@ -32,6 +34,20 @@ static struct {
 	uint32_t runs; /* the thread, since it was created */
 } agent;
 
+/*
+ * What the agent has needed below this frame.  The rest of its stack is the C
+ * library's until the thread has been joined.
+ */
+static __attribute__((noinline)) void give_back_stack(void)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0) - STACK_MARGIN;
+	uintptr_t start = (uintptr_t)agent.stack;
+
+	here &= ~(uintptr_t)(ARCH_PAGE_LEN - 1);
+	if (here > start)
+		(void)madvise(agent.stack, here - start, MADV_DONTNEED);
+}
+
 static void *agent_main(void *unused)
 {
 	(void)unused;
@@ -45,6 +61,7 @@ static void *agent_main(void *unused)
 	upatch_runtime_state.agent_fd = agent.agent_end.fd;
 	upatch_runtime_state.agent_tid = (uint32_t)syscall(SYS_gettid);
 	agent_run(&agent.agent_end, &agent.controller_end);
+	give_back_stack();
 	upatch_runtime_state.agent_tid = 0;
 	return NULL;
 }
