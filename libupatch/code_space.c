@@ -8,7 +8,7 @@
 #include "arch/arch.h"
 
 #define PAGE_LEN  4096UL
-#define CODE_UNIT 64UL
+#define CODE_UNIT 32UL
 #define DATA_UNIT 32UL
 /* So that an area for one function serves its neighbours too. */
 #define REACH_RESERVE (256UL << 20)
@@ -123,11 +123,13 @@ void code_space_close(struct code_space *space)
 	*space = (struct code_space){ 0 };
 }
 
-/* The first free run, or `count` if there is none. */
+/* The first free run, or `count` if there is none; 0 for an empty one. */
 static size_t find_run(const bool *used, size_t count, size_t wanted)
 {
 	size_t run = 0;
 
+	if (!wanted)
+		return 0;
 	for (size_t i = 0; i < count; i++) {
 		run = used[i] ? 0 : run + 1;
 		if (run == wanted)
@@ -220,4 +222,22 @@ int code_space_take(struct code_space *space, upatch_addr_t near,
 	return error_set(err, UPATCH_ERROR_SYSTEM, 0,
 			 "an area of gates in process %d is too small",
 			 space->process->pid);
+}
+
+void code_space_give_back(struct code_space *space,
+			  const struct code_grant *grant, size_t code_len,
+			  size_t used_len)
+{
+	for (size_t i = 0; i < space->area_count; i++) {
+		struct space_area *area = &space->areas[i];
+		size_t start, end;
+
+		if (area->rt.data != grant->transition)
+			continue;
+		start = grant->code - area->rt.code + used_len;
+		end = grant->code - area->rt.code + code_len;
+		for (start = (start + CODE_UNIT - 1) / CODE_UNIT;
+		     start < (end + CODE_UNIT - 1) / CODE_UNIT; start++)
+			area->code_used[start] = false;
+	}
 }

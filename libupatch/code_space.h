@@ -34,7 +34,7 @@ code_space_open(struct code_space *space, struct process *process,
 void code_space_close(struct code_space *space);
 
 /*
- * Takes code and data in one area, all of it in reach of a jump at `near`.
+ * Takes code and data (data_len can be 0) in one area, all of it in reach of a jump at `near`.
  * Has the agent map a new area if there is none.
  */
 UPATCH_MUST_CHECK int code_space_take(struct code_space *space,
@@ -42,5 +42,12 @@ UPATCH_MUST_CHECK int code_space_take(struct code_space *space,
 				      size_t data_len,
 				      struct code_grant *ret_grant,
 				      struct upatch_error *err);
+/*
+ * Of code that was taken without knowing how long it is going to be, the end is
+ * free again.
+ */
+void code_space_give_back(struct code_space *space,
+			  const struct code_grant *grant, size_t code_len,
+			  size_t used_len);
 
 #endif

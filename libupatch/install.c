@@ -10,6 +10,9 @@
 
 /* One is left for the shield. */
 #define NEW_RANGES_MAX (RT_RANGES - 1)
+/* As most are: a gate with an original of few instructions, a shield. */
+#define EXPECTED_GATE_LEN   128
+#define EXPECTED_SHIELD_LEN 320
 
 struct installer {
 	struct process *process;
@@ -150,7 +153,6 @@ static int write_site(struct installer *installer, const struct plan_func *func,
 	if (ret)
 		return ret;
 	site->code = grant.code;
-	site->code_len = sizeof(code);
 	site->original = grant.code + ARCH_GATE_LEN;
 	site->words = grant.data;
 	memset(code, 0xcc, sizeof(code));
@@ -158,9 +160,12 @@ static int write_site(struct installer *installer, const struct plan_func *func,
 			    site, err);
 	if (ret)
 		return ret;
+	site->code_len = ARCH_GATE_LEN + len;
+	code_space_give_back(&installer->space, &grant, sizeof(code),
+			     site->code_len);
 	gate = describe_gate(installer, grant.code, grant.data,
 			     grant.transition);
-	return write_gate(installer, &gate, code, sizeof(code), err);
+	return write_gate(installer, &gate, code, site->code_len, err);
 }
 
 static int register_site(struct installer *installer,
@@ -325,7 +330,8 @@ static struct shield_spec describe_shield(const struct installer *installer,
 /* A call through the shield is a call of the new function. */
 static int write_shield(struct installer *installer,
 			const struct plan_func *planned, upatch_addr_t code,
-			struct rt_func *func, struct upatch_error *err)
+			struct rt_func *func, size_t *ret_len,
+			struct upatch_error *err)
 {
 	const struct shield_spec spec =
 		describe_shield(installer, planned, func, code);
@@ -344,6 +350,7 @@ static int write_shield(struct installer *installer,
 	range->start = code;
 	range->end = code + len;
 	func->range_count++;
+	*ret_len = len;
 	return 0;
 }
 
@@ -372,25 +379,30 @@ static int write_func_code(struct installer *installer,
 			   struct rt_func *func, struct upatch_error *err)
 {
 	size_t gate_len = planned->declared->orig_func ? ARCH_GATE_LEN : 0;
-	size_t shield_len = planned->shielded ? ARCH_SHIELD_MAX : 0;
+	size_t code_len = gate_len + (planned->shielded ? ARCH_SHIELD_MAX : 0);
+	size_t shield_len = 0;
 	struct code_grant grant;
 	int ret;
 
-	if (!gate_len && !shield_len)
+	if (!code_len)
 		return 0;
-	ret = code_space_take(&installer->space, planned->symbol.addr,
-			      gate_len + shield_len,
-			      sizeof(struct rt_gate_words), &grant, err);
+	ret = code_space_take(&installer->space, planned->symbol.addr, code_len,
+			      gate_len ? sizeof(struct rt_gate_words) : 0,
+			      &grant, err);
+	if (ret)
+		return ret;
+	if (gate_len)
+		ret = write_orig_gate(installer, &grant, func, err);
+	if (!ret && planned->shielded)
+		ret = write_shield(installer, planned, grant.code + gate_len,
+				   func, &shield_len, err);
 	if (ret)
 		return ret;
 	func->code = grant.code;
 	func->code_len = gate_len + shield_len;
-	if (gate_len)
-		ret = write_orig_gate(installer, &grant, func, err);
-	if (!ret && shield_len)
-		ret = write_shield(installer, planned, grant.code + gate_len,
-				   func, err);
-	return ret;
+	code_space_give_back(&installer->space, &grant, code_len,
+			     func->code_len);
+	return 0;
 }
 
 static int tell_func(struct installer *installer,
@@ -483,6 +495,25 @@ static int tell_funcs(struct installer *installer, struct upatch_error *err)
 	return 0;
 }
 
+/*
+ * About what all of it takes.  What is not used of an area is not in memory
+ * either, while a second area is two pages and two mappings more.
+ */
+static void expect_room(struct code_space *space, const struct plan *plan)
+{
+	size_t gate_count = plan->func_count + PLAN_HOOKS, shield_count = 0;
+
+	for (size_t i = 0; i < plan->func_count; i++) {
+		gate_count += plan->funcs[i].declared->orig_func ? 1 : 0;
+		shield_count += plan->funcs[i].shielded ? 1 : 0;
+	}
+	space->expected_code_len = gate_count * EXPECTED_GATE_LEN +
+				   shield_count * EXPECTED_SHIELD_LEN;
+	if (shield_count)
+		space->expected_code_len += ARCH_SHIELD_MAX;
+	space->expected_data_len = gate_count * sizeof(struct rt_gate_words);
+}
+
 int install_prepare(struct process *process, struct channel *channel,
 		    const struct view *view, const struct view_patch *patch,
 		    const struct upatch_patch_file *file,
@@ -504,8 +535,7 @@ int install_prepare(struct process *process, struct channel *channel,
 		return ret;
 	ret = code_space_open(&installer.space, process, channel, view,
 			      deadline_ns, err);
-	installer.space.expected_code_len = plan->func_count * 384;
-	installer.space.expected_data_len = plan->func_count * 128;
+	expect_room(&installer.space, plan);
 	if (!ret)
 		ret = tell_objects(&installer, err);
 	if (!ret)

@@ -88,9 +88,9 @@ static bool in_reach(const struct rt_area *area, uint64_t near)
 static bool take_from(const struct rt_area *area, size_t code_len,
 		      size_t data_len, struct code_piece *piece)
 {
-	/* Whole units of the controller's, which counts in 64 bytes. */
+	/* Whole units, as the controller counts. */
 	uint64_t code = find_free(area->code, area->code + area->code_len,
-				  (code_len + 63) & ~63UL);
+				  (code_len + UNIT - 1) & ~(UNIT - 1));
 	uint64_t data = find_free(area->data + RT_AREA_HEAD,
 				  area->data + area->data_len, data_len);
 
