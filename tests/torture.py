@@ -47,6 +47,8 @@ ENTRIES = (
           {"UPATCH_FAULTS": lambda scale: "all" if scale >= 1 else ""}),
     Entry("several operators", LIVE + "test_operators",
           {"UPATCH_CYCLES": count(1000)}),
+    Entry("memory, again and again", LIVE + "test_memory",
+          {"UPATCH_CYCLES": count(10000, 100)}),
     Entry("libraries, forks, threads", LIVE + "test_consistency", {}),
     Entry("surroundings", LIVE + "test_surroundings", {}),
     Entry("toolchains", LIVE + "test_toolchains", {}),
