@@ -27,6 +27,8 @@ FUNCTIONS = ["one", "many10", "many100", "many1000"]
 # function of the victim: the patch that replaces it
 CALLED = {"caller": "caller", "work": "one", "leaf": "leaf"}
 NOTHING_S = 0.01
+# memory is looked at after so many, and at the end
+MEMORY_CYCLES = [100, 1000, 10000]
 
 
 class Samples:
@@ -120,7 +122,16 @@ def measure_memory(samples, tools, cycles):
             tools.revert(victim)
             if cycle == 1:
                 note_memory(samples, "reverted", before, victim.memory())
+            if cycle in MEMORY_CYCLES:
+                note_memory(samples, str(cycle), before, victim.memory())
         note_memory(samples, "cycles", before, victim.memory())
+        tools.apply(victim)
+        note_memory(samples, "again", before, victim.memory())
+    for name in FUNCTIONS:
+        with Victim(tools.build, 8) as victim:
+            before = victim.memory()
+            tools.apply(victim, name)
+            note_memory(samples, name, before, victim.memory())
 
 
 def note_memory(samples, column, before, after):
@@ -188,13 +199,28 @@ def print_calls(samples):
 
 
 def print_memory(samples, cycles):
-    columns = ["applied", "reverted", "cycles"]
-    header("left in the target", ["applied", "reverted", f"{cycles}x"])
+    marks = [mark for mark in MEMORY_CYCLES if mark < cycles]
+    columns = (["applied", "reverted"] + [str(mark) for mark in marks] +
+               ["cycles", "again"])
+    header("left in the target", ["applied", "reverted"] +
+           [f"{mark}x" for mark in marks + [cycles]] + ["applied"])
     for title, key, aim in (("RSS, KiB", "rss_kib", ""),
                             ("private dirty, KiB", "private_kib", "128"),
                             ("maps", "maps", "no growth"),
                             ("descriptors", "fds", "0")):
         medians(samples, title, f"memory {key}", columns, aim, digits=0)
+    print_memory_of_functions(samples)
+
+
+def print_memory_of_functions(samples):
+    counts = [1, 10, 100, 1000]
+    kib = [samples.median("memory private_kib", name) for name in FUNCTIONS]
+    header("functions in the patch", counts)
+    line("private dirty, KiB", [cell(value, 0) for value in kib])
+    line("for each but the first, bytes",
+         [cell(None)] + [cell((value - kib[0]) * 1024 / (count - 1), 0)
+                         for value, count in zip(kib[1:], counts[1:])],
+         "64 + gate")
 
 
 # --- The run ----------------------------------------------------------------
