@@ -215,6 +215,8 @@ void call_deadline_look(struct call_deadlines *deadlines, pid_t tid,
 	struct call_deadline call = { .state = CALL_SEEN };
 	const uint64_t now = now_ns();
 
+	if (deadlines->wants_libc && !deadlines->has_libc)
+		find_libc(deadlines, tid);
 	if (now - deadline->looked_ns < FRESH_NS)
 		return;
 	deadline->looked_ns = now;
@@ -312,8 +314,15 @@ static void begin_now(struct call_deadlines *deadlines, pid_t tid,
 	for (unsigned int i = 0; i < ARCH_CALL_ARGUMENTS; i++)
 		call.arguments[i] = arch_argument(regs, i);
 	if (!arch_timeout_find(call.number, &call.timeout) ||
-	    !read_timeout(tid, &call) ||
-	    !may_change(deadlines, tid, call.pc, call.timeout.argument))
+	    !read_timeout(tid, &call))
+		return;
+	/* To read the maps takes milliseconds: before the next stop. */
+	if (!deadlines->has_libc) {
+		deadlines->wants_libc = true;
+		deadline->looked_ns = 0;
+		return;
+	}
+	if (!may_change(deadlines, tid, call.pc, call.timeout.argument))
 		return;
 	call.end_ns = now + call.timeout_ns;
 	call.state = CALL_KNOWN;

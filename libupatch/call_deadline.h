@@ -58,6 +58,8 @@ struct call_deadlines {
 	struct addr_range *libc;
 	size_t libc_count;
 	bool has_libc;
+	/* it was asked for while a thread was stopped */
+	bool wants_libc;
 	/* how long processors may be waited for, before the first stop */
 	uint64_t patience_ns;
 	/* of a thread's rt_thread, from its thread pointer; 0: not there */
