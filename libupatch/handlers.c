@@ -65,6 +65,12 @@ static void look_from_outside(struct search *search, struct thread *thread)
 		!stack_scan_find(values, &copy, 0, &offset);
 }
 
+/* The kernel's own, for io_uring, have registers that are all zero. */
+static bool runs_no_user_code(const struct arch_regs *regs)
+{
+	return arch_regs_pc(regs) == 0 && arch_regs_sp(regs) == 0;
+}
+
 /*
  * A thread that has no registers any more runs no handler.  Of a stack that is
  * not in the maps nothing is known, and nothing of what is around it.
@@ -80,7 +86,7 @@ static void look_at_stopped(struct thread *thread, void *user)
 	    thread->run == THREAD_GONE)
 		return;
 	thread->is_clear =
-		tracer_registers(thread, &regs) ||
+		tracer_registers(thread, &regs) || runs_no_user_code(&regs) ||
 		(!examine_copy(search->process, thread->tid, &regs,
 			       search->buffer, &stack, NULL) &&
 		 examine_is_known(thread, &stack) && stack.copy.len > 0 &&
