@@ -10,6 +10,7 @@
 #include "handlers.h"
 #include "priority.h"
 #include "stack_scan.h"
+#include "tasks.h"
 
 /*
  * While one thread does not stop, in an uninterruptible sleep say, the others
@@ -38,7 +39,8 @@ struct barrier {
 	struct addr_range *inside;
 	struct scan_values inside_values;
 	struct examine_buffer buffer;
-	uint64_t patience_ns;
+	uint64_t patience_ns, pause_ns;
+	pid_t deaf_tid; /* did not stop; 0: all did */
 };
 
 enum outcome {
@@ -158,10 +160,13 @@ static enum outcome in_handler(pid_t tid, struct upatch_error *err)
 	return TRY_AGAIN;
 }
 
-static enum outcome not_stopped(pid_t tid, pid_t pid, struct upatch_error *err)
+static enum outcome not_stopped(struct barrier *barrier, pid_t tid,
+				struct upatch_error *err)
 {
+	barrier->deaf_tid = tid;
 	error_set(err, UPATCH_ERROR_TIMED_OUT, 0,
-		  "thread %d of process %d does not stop", tid, pid);
+		  "thread %d of process %d does not stop", tid,
+		  barrier->tracer->pid);
 	return TRY_AGAIN;
 }
 
@@ -313,7 +318,7 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 		if (outcome == WRITTEN)
 			outcome = write_all(barrier, err);
 	} else {
-		outcome = not_stopped(tid, barrier->tracer->pid, err);
+		outcome = not_stopped(barrier, tid, err);
 	}
 	tracer_resume_all(barrier->tracer);
 	priority_restore(&priority);
@@ -333,9 +338,8 @@ static enum outcome look_before(struct barrier *barrier,
 			       &barrier->buffer);
 	if (!thread)
 		return WRITTEN;
-	return thread->was_seen
-		       ? in_handler(thread->tid, err)
-		       : not_stopped(thread->tid, barrier->tracer->pid, err);
+	return thread->was_seen ? in_handler(thread->tid, err)
+				: not_stopped(barrier, thread->tid, err);
 }
 
 /* What was never written, or is gone already, takes no stop to be removed. */
@@ -353,11 +357,30 @@ static bool is_needed(const struct barrier *barrier)
 	return false;
 }
 
+/*
+ * As long as a thread sleeps uninterruptibly, another try would only hold the
+ * others: it may be a parent in vfork(2), for as long as its child likes.
+ */
+static void pause_before_retry(struct barrier *barrier, uint64_t deadline_ns)
+{
+	const pid_t pid = barrier->tracer->pid;
+
+	do {
+		tracer_serve(barrier->tracer,
+			     tracer_now_ns() + barrier->pause_ns);
+		if (barrier->pause_ns < RETRY_PAUSE_MAX_NS)
+			barrier->pause_ns *= 2;
+	} while (barrier->deaf_tid &&
+		 tasks_state(pid, barrier->deaf_tid) == 'D' &&
+		 tracer_now_ns() < deadline_ns &&
+		 !asked_to_stop(&barrier->process->asked));
+	barrier->deaf_tid = 0;
+}
+
 static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 	       struct upatch_error *err)
 {
 	struct upatch_error problem = { 0 };
-	uint64_t pause_ns = RETRY_PAUSE_NS;
 
 	for (;;) {
 		enum outcome outcome;
@@ -379,9 +402,7 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 			break;
 		if (asked_to_stop(&barrier->process->asked))
 			return asked_report(err);
-		tracer_serve(barrier->tracer, tracer_now_ns() + pause_ns);
-		if (pause_ns < RETRY_PAUSE_MAX_NS)
-			pause_ns *= 2;
+		pause_before_retry(barrier, deadline_ns);
 		if (barrier->patience_ns < STOP_MAX_NS)
 			barrier->patience_ns *= 2;
 	}
@@ -401,6 +422,7 @@ int barrier_run(struct process *process, struct tracer *tracer,
 		.view = view,
 		.action = action,
 		.patience_ns = STOP_MIN_NS,
+		.pause_ns = RETRY_PAUSE_NS,
 	};
 	uint64_t ns = 0;
 	int ret = prepare(&barrier, view, err);

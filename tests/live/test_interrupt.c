@@ -6,6 +6,7 @@
 #include "child.h"
 #include "deadline.h"
 #include "paths.h"
+#include "procfs.h"
 #include "tried.h"
 #include "upatchctl.h"
 #include "victim.h"
@@ -295,6 +296,22 @@ static bool is_in_callback(void *unused)
 	return is_running;
 }
 
+/* A stop is one; the main thread does nothing but wait. */
+static unsigned long main_switches(void)
+{
+	char text[32];
+
+	procfs_status_field(victim.pid, victim.pid, "voluntary_ctxt_switches",
+			    text, sizeof(text));
+	return strtoul(text, NULL, 10);
+}
+
+/* The first try holds all, the next one waits until the thread can stop. */
+static bool is_held_again(void *before)
+{
+	return main_switches() - *(unsigned long *)before > 3;
+}
+
 /* What had no thread in vfork when it was entered has one at the barrier. */
 Test(interrupt, barrier)
 {
@@ -304,6 +321,7 @@ Test(interrupt, barrier)
 		.operand = "hanging_pre_patch",
 	};
 	struct child operator;
+	unsigned long before;
 	char text[512];
 	int status;
 
@@ -313,8 +331,10 @@ Test(interrupt, barrier)
 	start(&operator, & row);
 	cr_assert(wait_until(is_in_callback, NULL, DEADLINE_MS));
 	victim_expect(&victim, "vfork", "forked");
+	before = main_switches();
 	unlink(hanging_file());
 	await_phase(&operator);
+	cr_expect(not(wait_until(is_held_again, &before, 1000)));
 	kill(operator.pid, SIGINT);
 	read_all(&operator, & row, text, sizeof(text));
 	cr_assert(child_wait(&operator, SOON_MS, &status));
