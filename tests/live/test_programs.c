@@ -212,13 +212,16 @@ static void run_to_end(const char *const argv[])
 		cr_fatal("%s fails", argv[0]);
 }
 
+/* The socket is there before it does. */
 static bool accepts(void *arg)
 {
 	struct postgres *postgres = arg;
-	char path[64];
+	const char *const argv[] = { "pg_isready", "-h", postgres->dir, NULL };
+	struct child child;
+	int status;
 
-	snprintf(path, sizeof(path), "%s/.s.PGSQL.5432", postgres->dir);
-	return access(path, F_OK) == 0;
+	child_start(&child, argv, CHILD_QUIET);
+	return child_wait(&child, DEADLINE_MS, &status) && status == 0;
 }
 
 static void postgres_start(struct postgres *postgres)
