@@ -250,7 +250,8 @@ struct rt_log_unit {
 	uint32_t stamp; /* 0: never written */
 	uint8_t bytes[12];
 };
-#define RT_LOG_UNITS 512
+/* With what else the runtime writes to, two pages. */
+#define RT_LOG_UNITS 448
 /*
  * The rest of a stamp is the unit's position, counted since the beginning: so
  * a reader knows what is old, and where an event begins.
