@@ -19,6 +19,7 @@ struct driver {
 	struct operation *operation;
 	const struct drive *drive;
 	struct tracer *tracer;
+	struct mover *mover; /* while it moves */
 	struct sought sought;
 	uint64_t last_progress_ns;
 	bool was_reversed; /* by us, as the time was over */
@@ -198,8 +199,10 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 	mover.reversed = operation->view.state.transition.reversed;
 	driver->ends_reversed = mover.reversed;
 	/* A patch without functions concerns no thread. */
+	driver->mover = &mover;
 	if (driver->sought.function_count)
 		ret = mover_run(&mover, deadline_ns, err);
+	driver->mover = NULL;
 	tell_progress(driver, &mover);
 	sought_free(&driver->sought);
 	return ret;
@@ -334,7 +337,12 @@ static int begin(struct driver *driver, struct upatch_error *err)
 
 static void serve_tracees(void *user)
 {
-	tracer_serve(user, 0);
+	struct driver *driver = user;
+
+	if (driver->mover)
+		mover_serve(driver->mover);
+	else
+		tracer_serve(driver->tracer, 0);
 }
 
 /*
@@ -347,7 +355,6 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 	struct operation *operation = driver->operation;
 	int ret = operation_look(operation, err);
 
-	driver->tracer = tracer;
 	driver->ends_reversed = operation->view.state.transition.reversed;
 	tracer->deadlines.thread_offset = operation->view.state.thread_offset;
 	if (!ret)
@@ -401,8 +408,9 @@ static int run_traced(struct tracer *tracer, void *user,
 	int ret;
 
 	tracer->note_children = true;
+	driver->tracer = tracer;
 	channel->meanwhile = serve_tracees;
-	channel->user = tracer;
+	channel->user = driver;
 	ret = drive_traced(tracer, driver, err);
 	/* A child that was forked before the end may not be noted yet. */
 	tracer_serve(tracer, 0);

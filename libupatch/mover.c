@@ -36,7 +36,7 @@ struct look {
 	struct round round;
 	/* all unmoved threads, not only those that say that they have moved */
 	bool is_full;
-	bool is_crowded;
+	bool is_crowded, is_short; /* of processors: all, unmoved threads */
 	uint64_t next_full_ns, full_gap_ns;
 	/* of a thread that was left for the next round: see examine_is_known */
 	bool has_unknown_stack;
@@ -257,7 +257,32 @@ static bool is_to_wait(const struct thread *thread, void *user)
 {
 	const struct look *look = user;
 
-	return look->is_crowded && thread->moved;
+	return look->is_crowded && look->is_short && thread->moved;
+}
+
+/*
+ * Does one that has not moved wait for a processor?  As far as is known: who
+ * was interrupted and does not stop, or computed when it was stopped last.  For
+ * one that sleeps in the function, nobody needs to stand aside.
+ */
+static bool unmoved_compute(const struct mover *mover)
+{
+	const struct tracer *tracer = mover->tracer;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		const struct thread *thread = tracer->threads[i];
+
+		if (thread->run != THREAD_GONE && !thread->moved &&
+		    (thread->wanted || thread->was_computing))
+			return true;
+	}
+	return false;
+}
+
+static void let_go_late(struct look *look)
+{
+	look->is_short = unmoved_compute(look->mover);
+	round_let_go_late(&look->round);
 }
 
 static void run_round(struct look *look)
@@ -266,9 +291,12 @@ static void run_round(struct look *look)
 	look->round.keep_ns = priority_turn_ns();
 	if (look->round.keep_ns > KEEP_MAX_NS)
 		look->round.keep_ns = KEEP_MAX_NS;
+	/* Known when all have stopped. */
+	look->is_short = true;
 	if (look->is_crowded)
 		priority_raise(&look->priority);
 	round_run(&look->round);
+	let_go_late(look);
 	priority_restore(&look->priority);
 }
 
@@ -304,12 +332,12 @@ static void try_round(struct look *look)
 {
 	size_t moved;
 
+	let_go_late(look);
 	look->is_full = tracer_now_ns() >= look->next_full_ns;
 	if (look->is_full) {
 		look_at_all(look);
 		return;
 	}
-	round_let_go_late(&look->round);
 	moved = ask_all_words(look->mover);
 	if (moved && look->is_crowded)
 		look->is_crowded = priority_is_crowded();
@@ -317,8 +345,6 @@ static void try_round(struct look *look)
 		round_ask(&look->round);
 	else if (moved && moved == count_unmoved(look->mover))
 		run_round(look);
-	if (!look->is_crowded)
-		round_let_go(&look->round);
 }
 
 /* Until something is to be done again. */
@@ -440,14 +466,23 @@ int mover_run(struct mover *mover, uint64_t deadline_ns,
 		thread->moved_word = 0;
 	}
 	mover->last_blocking = (struct blocking_thread){ 0 };
+	mover->look = &look;
 	ret = process_prepare_unwind(mover->process, err);
 	if (!ret)
 		ret = move_all(&look, deadline_ns, err);
+	mover->look = NULL;
 	round_let_go(&look.round);
 	free(mover->last_blocking.function);
 	mover->last_blocking.function = NULL;
 	examine_buffer_free(&look.buffer);
 	return ret;
+}
+
+void mover_serve(struct mover *mover)
+{
+	tracer_serve(mover->tracer, 0);
+	if (mover->look)
+		let_go_late(mover->look);
 }
 
 /* --- Looking without moving ------------------------------------------- */

@@ -60,6 +60,7 @@ struct mover {
 	struct blocking_thread last_blocking; /* text only, no backtrace */
 	/* mover_look adds the threads' stacks; or NULL */
 	struct range_list *own_stacks;
+	struct look *look; /* what mover_run is at, or NULL */
 };
 
 /*
@@ -68,6 +69,12 @@ struct mover {
  */
 UPATCH_MUST_CHECK int mover_run(struct mover *mover, uint64_t deadline_ns,
 				struct upatch_error *err);
+
+/*
+ * For the functions above while they wait for the process, which may wait for
+ * a thread that mover_run keeps stopped.
+ */
+void mover_serve(struct mover *mover);
 
 /*
  * Looks at each unmoved thread once and moves none.  With `word_counts` false

@@ -102,7 +102,8 @@ void priority_raise_agent(pid_t tid)
 {
 	struct priority_attributes wanted;
 
-	if (!get(tid, &wanted) || !is_ordinary(&wanted) ||
+	/* The flag would take from what it creates the target's own priority. */
+	if (!get(tid, &wanted) || !is_ordinary(&wanted) || wanted.nice ||
 	    !priority_is_crowded())
 		return;
 	wanted.slice_ns = SHORT_SLICE_NS;

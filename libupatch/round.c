@@ -21,6 +21,8 @@
  * processor, and less in all than the turns.
  */
 #define HOLD_MAX_NS 20000000UL
+/* Between looks at who is held: there may be thousands. */
+#define LATE_GAP_NS 1000000UL
 
 struct window {
 	size_t size;
@@ -49,38 +51,42 @@ static bool is_kept(const struct round *round, const struct thread *thread)
 	       round->keeps(thread, round->user);
 }
 
-static void release(struct round *round, bool keeps_some)
+static void release(struct round *round, uint64_t hold_ns, bool keeps_some)
 {
+	const uint64_t now = tracer_now_ns();
 	struct tracer *tracer = round->tracer;
 	bool holds = false;
 
 	for (size_t i = 0; round->holds && i < tracer->count; i++) {
 		struct thread *thread = tracer->threads[i];
+		uint64_t max_ns = hold_ns;
 
-		if (!thread->is_held)
+		if (!thread->held_since_ns)
 			continue;
-		thread->is_held = keeps_some && is_kept(round, thread);
-		holds |= thread->is_held;
-		if (!thread->is_held)
-			tracer_resume(thread);
+		if (keeps_some && round->keep_ns > hold_ns &&
+		    is_kept(round, thread))
+			max_ns = round->keep_ns;
+		if (now - thread->held_since_ns < max_ns) {
+			holds = true;
+			continue;
+		}
+		thread->held_since_ns = 0;
+		tracer_resume(thread);
 	}
 	round->holds = holds;
+	round->released_ns = now;
 }
 
-static bool is_late(const struct round *round)
+static void release_late(struct round *round)
 {
-	uint64_t max_ns =
-		round->keep_ns > HOLD_MAX_NS ? round->keep_ns : HOLD_MAX_NS;
-
-	return round->holds && tracer_now_ns() - round->held_since_ns > max_ns;
+	if (round->holds && tracer_now_ns() - round->released_ns >= LATE_GAP_NS)
+		release(round, HOLD_MAX_NS, true);
 }
 
 static void hold(struct round *round, struct thread *thread)
 {
-	if (!round->holds)
-		round->held_since_ns = tracer_now_ns();
 	round->holds = true;
-	thread->is_held = true;
+	thread->held_since_ns = tracer_now_ns();
 }
 
 static bool computes(const struct thread *thread)
@@ -129,10 +135,9 @@ void round_run(struct round *round)
 			tracer_drop_ended(tracer);
 			break;
 		}
-		if (is_late(round))
-			release(round, false);
+		release_late(round);
 	}
-	release(round, true);
+	release(round, 0, true);
 }
 
 void round_ask(struct round *round)
@@ -159,11 +164,10 @@ void round_serve(struct round *round, uint64_t until_ns)
 
 void round_let_go_late(struct round *round)
 {
-	if (is_late(round))
-		release(round, false);
+	release(round, 0, true);
 }
 
 void round_let_go(struct round *round)
 {
-	release(round, false);
+	release(round, 0, false);
 }

@@ -19,11 +19,11 @@ struct round {
 	 * others get the processors; NULL: none.
 	 */
 	bool (*keeps)(const struct thread *thread, void *user);
-	/* for how long at most, if that is longer than all are held */
+	/* each for how long at most */
 	uint64_t keep_ns;
 	void *user;
 	bool holds; /* threads that were computing */
-	uint64_t held_since_ns;
+	uint64_t released_ns;
 };
 
 /* Each thread that is wanted once; one that does not stop is left out. */
@@ -32,7 +32,7 @@ void round_run(struct round *round);
 void round_ask(struct round *round);
 /* Threads that stop by themselves, newborn ones above all, or were asked. */
 void round_serve(struct round *round, uint64_t until_ns);
-/* Lets those go that have been kept for long, or all of them. */
+/* Lets those go that are no longer to be kept, or all of them. */
 void round_let_go_late(struct round *round);
 void round_let_go(struct round *round);
 

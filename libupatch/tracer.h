@@ -54,9 +54,9 @@ struct thread {
 	/* likewise: its moved word, 0: not known; and what that says */
 	upatch_addr_t moved_word;
 	bool says_moved;
-	bool is_held;  /* see round.c */
-	bool is_clear; /* see handlers.h */
-	bool in_maps;  /* see examine_refresh_maps */
+	uint64_t held_since_ns; /* see round.c; 0: it is not */
+	bool is_clear;		/* see handlers.h */
+	bool in_maps;		/* see examine_refresh_maps */
 	/*
 	 * A call that we interrupted is to be made again; the registers as
 	 * they were, for the case that a signal comes first.
