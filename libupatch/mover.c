@@ -10,10 +10,12 @@
 #include "examine.h"
 #include "priority.h"
 #include "round.h"
+#include "still.h"
 #include "tasks.h"
 
 /* Between looks at the moved words, questions whether to stop, full looks. */
-#define WORDS_GAP_NS 1000000UL
+#define WORDS_GAP_NS  1000000UL
+#define WORDS_GAP_MAX 4000000UL
 /* Where threads wait for processors that others of them are to make free. */
 #define CROWDED_GAP_NS 500000UL
 #define KEEP_MAX_NS    100000000UL
@@ -37,7 +39,7 @@ struct look {
 	/* all unmoved threads, not only those that say that they have moved */
 	bool is_full;
 	bool is_crowded, is_short; /* of processors: all, unmoved threads */
-	uint64_t next_full_ns, full_gap_ns;
+	uint64_t next_full_ns, full_gap_ns, words_gap_ns;
 	/* of a thread that was left for the next round: see examine_is_known */
 	bool has_unknown_stack;
 	/* of mover_look */
@@ -175,6 +177,7 @@ static void try_to_move(struct thread *thread, void *user)
 		thread->moved = true;
 	} else if (!examine_is_known(thread, &look->stack)) {
 		look->has_unknown_stack = true;
+		still_forget(thread);
 	} else if (look->verdict.reason == STACK_SAFE) {
 		thread->moved = set_moved(look);
 	} else {
@@ -203,7 +206,8 @@ static bool is_due(const struct thread *thread, void *user)
 {
 	const struct look *look = user;
 
-	return !thread->moved && (look->is_full || thread->says_moved);
+	return !thread->moved &&
+	       (look->is_full ? thread->is_due : thread->says_moved);
 }
 
 /* How many of them say that they have moved. */
@@ -308,13 +312,42 @@ static uint64_t own_cpu_ns(void)
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
+/* Who was found blocked, and waits where it did, need not be stopped again. */
+static bool choose_due(const struct look *look)
+{
+	const struct tracer *tracer = look->mover->tracer;
+	const uint64_t now_ns = tracer_now_ns();
+	bool is_any_due = false;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		if (thread->run == THREAD_GONE || thread->moved)
+			continue;
+		thread->is_due =
+			thread->says_moved || !still_waits(thread, now_ns);
+		is_any_due |= thread->is_due;
+	}
+	return is_any_due;
+}
+
+static void forget_moved_blocking(struct mover *mover)
+{
+	const struct thread *thread =
+		tracer_find(mover->tracer, mover->last_blocking.tid);
+
+	if (!thread || thread->run == THREAD_GONE || thread->moved)
+		mover->last_blocking.tid = 0;
+}
+
 static void look_at_all(struct look *look)
 {
 	const uint64_t begin_ns = own_cpu_ns();
 	uint64_t gap_ns;
 
-	look->mover->last_blocking.tid = 0;
-	run_round(look);
+	if (choose_due(look))
+		run_round(look);
+	forget_moved_blocking(look->mover);
 	gap_ns = (own_cpu_ns() - begin_ns) * IDLE_SHARE;
 	if (gap_ns < look->full_gap_ns)
 		gap_ns = look->full_gap_ns;
@@ -348,12 +381,18 @@ static void try_round(struct look *look)
 }
 
 /* Until something is to be done again. */
-static uint64_t next_ns(const struct look *look, uint64_t deadline_ns)
+static uint64_t next_ns(struct look *look, uint64_t deadline_ns)
 {
-	uint64_t gap_ns = look->is_crowded ? CROWDED_GAP_NS : WORDS_GAP_NS;
-	uint64_t next = tracer_now_ns() +
-			(look->mover->is_published ? gap_ns : STOP_GAP_NS);
+	uint64_t gap_ns = STOP_GAP_NS, next;
 
+	if (look->mover->is_published && look->is_crowded && look->is_short) {
+		gap_ns = CROWDED_GAP_NS;
+	} else if (look->mover->is_published) {
+		gap_ns = look->words_gap_ns;
+		if (look->words_gap_ns < WORDS_GAP_MAX)
+			look->words_gap_ns += look->words_gap_ns / 8;
+	}
+	next = tracer_now_ns() + gap_ns;
 	if (next > look->next_full_ns)
 		next = look->next_full_ns;
 	return next < deadline_ns ? next : deadline_ns;
@@ -362,7 +401,7 @@ static uint64_t next_ns(const struct look *look, uint64_t deadline_ns)
 /* In a crowd each turn that it waits for is one more of the others. */
 static void wait_for_stops(struct look *look, uint64_t deadline_ns)
 {
-	if (look->is_crowded)
+	if (look->is_crowded && look->is_short)
 		priority_raise(&look->priority);
 	round_serve(&look->round, next_ns(look, deadline_ns));
 	priority_restore(&look->priority);
@@ -411,6 +450,25 @@ static int know_stacks(struct look *look, struct upatch_error *err)
 				    err);
 }
 
+/* Also at those that wait where they did. */
+static void look_at_everybody_next(struct look *look)
+{
+	const struct tracer *tracer = look->mover->tracer;
+
+	for (size_t i = 0; i < tracer->count; i++)
+		still_forget(tracer->threads[i]);
+	look->next_full_ns = 0;
+}
+
+/* Who it is that has not moved may be from an earlier look. */
+static int end_late(struct look *look, struct upatch_error *err)
+{
+	look_at_everybody_next(look);
+	try_round(look);
+	return count_unmoved(look->mover) ? report_blocked(look->mover, err)
+					  : 0;
+}
+
 static int move_all(struct look *look, uint64_t deadline_ns,
 		    struct upatch_error *err)
 {
@@ -432,11 +490,11 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 			return 0;
 		if ((mover->stop && mover->stop(mover, mover->user)) ||
 		    tracer_now_ns() >= deadline_ns)
-			return report_blocked(mover, err);
+			return end_late(look, err);
 		if (!mover->is_published && mover->publish) {
 			mover->is_published =
 				mover->publish(mover, mover->user);
-			look->next_full_ns = 0;
+			look_at_everybody_next(look);
 			continue;
 		}
 		wait_for_stops(look, deadline_ns);
@@ -456,6 +514,7 @@ int mover_run(struct mover *mover, uint64_t deadline_ns,
 			.user = &look,
 		},
 		.full_gap_ns = LOOK_GAP_NS,
+		.words_gap_ns = WORDS_GAP_NS,
 	};
 	int ret;
 
@@ -464,6 +523,7 @@ int mover_run(struct mover *mover, uint64_t deadline_ns,
 
 		thread->moved = thread->says_moved = false;
 		thread->moved_word = 0;
+		still_forget(thread);
 	}
 	mover->last_blocking = (struct blocking_thread){ 0 };
 	mover->look = &look;

@@ -16,6 +16,7 @@
 #include "call_deadline.h"
 #include "error.h"
 #include "stack_scan.h"
+#include "tasks.h"
 #include "wait_timer.h"
 
 enum thread_run {
@@ -57,6 +58,10 @@ struct thread {
 	uint64_t held_since_ns; /* see round.c; 0: it is not */
 	bool is_clear;		/* see handlers.h */
 	bool in_maps;		/* see examine_refresh_maps */
+	bool is_due;		/* see mover.c */
+	/* see still.h; 0: nowhere */
+	struct task_place waits_at;
+	uint64_t waits_since_ns;
 	/*
 	 * A call that we interrupted is to be made again; the registers as
 	 * they were, for the case that a signal comes first.

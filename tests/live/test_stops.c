@@ -77,3 +77,22 @@ Test(stops, thread_that_cannot_be_borrowed_is_left_alone)
 	victim_expect(&victim, "out", "out");
 	victim_stop(&victim);
 }
+
+/*
+ * It waits inside the function that is replaced.  Whether it still does is
+ * asked from outside; ten times a second it is looked at.
+ */
+Test(stops, thread_that_blocks_is_left_alone)
+{
+	struct victim victim;
+	unsigned long before;
+
+	require_ptrace();
+	VICTIM_START(&victim, "lasting");
+	victim_expect(&victim, "hold", "held");
+	before = switches_of(&victim);
+	EXPECT_REFUSAL(EXIT_TIMED_OUT, "have not moved", "apply", "--timeout",
+		       "1", victim.target, path_of_patch("lasting"));
+	cr_expect(le(ulong, switches_of(&victim) - before, 100));
+	victim_stop(&victim);
+}
