@@ -23,10 +23,12 @@
 #define LOOK_GAP_NS    500000UL
 #define LOOK_GAP_MAX   8000000UL
 /* While it waits, the controller uses at most one part in so many of a core. */
-#define IDLE_SHARE	25
-#define WORDS_MAX	256
-#define BACKTRACE_MAX	32
-#define FRAME_TEXT_SIZE 256
+#define IDLE_SHARE 25
+/* So much it uses of one at the expense of all others. */
+#define RAISED_CPU_MAX_NS 10000000UL
+#define WORDS_MAX	  256
+#define BACKTRACE_MAX	  32
+#define FRAME_TEXT_SIZE	  256
 
 struct look {
 	struct mover *mover;
@@ -35,6 +37,7 @@ struct look {
 	struct stack_thread stack;
 	struct stack_verdict verdict;
 	struct priority priority;
+	uint64_t raised_at_cpu_ns;
 	struct round round;
 	/* all unmoved threads, not only those that say that they have moved */
 	bool is_full;
@@ -121,6 +124,20 @@ static bool copy_stack(struct look *look, struct thread *thread)
 			     &look->buffer, &look->stack, NULL);
 }
 
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec used = { 0 };
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+static void raise_priority(struct look *look)
+{
+	look->raised_at_cpu_ns = own_cpu_ns();
+	priority_raise(&look->priority);
+}
+
 static void check_stack(struct look *look)
 {
 	struct mover *mover = look->mover;
@@ -128,8 +145,9 @@ static void check_stack(struct look *look)
 	stack_check_thread(&mover->sought->check, mover->process->unwinder,
 			   &mover->process->memory, &look->stack,
 			   &look->verdict);
-	/* A walk takes its time: that is not to be at others' expense. */
-	if (look->verdict.has_walk)
+	/* Walks take their time: that is not to be at others' expense. */
+	if (look->verdict.has_walk &&
+	    own_cpu_ns() - look->raised_at_cpu_ns > RAISED_CPU_MAX_NS)
 		priority_restore(&look->priority);
 }
 
@@ -298,18 +316,10 @@ static void run_round(struct look *look)
 	/* Known when all have stopped. */
 	look->is_short = true;
 	if (look->is_crowded)
-		priority_raise(&look->priority);
+		raise_priority(look);
 	round_run(&look->round);
 	let_go_late(look);
 	priority_restore(&look->priority);
-}
-
-static uint64_t own_cpu_ns(void)
-{
-	struct timespec used = { 0 };
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
 /* Who was found blocked, and waits where it did, need not be stopped again. */
@@ -402,7 +412,7 @@ static uint64_t next_ns(struct look *look, uint64_t deadline_ns)
 static void wait_for_stops(struct look *look, uint64_t deadline_ns)
 {
 	if (look->is_crowded && look->is_short)
-		priority_raise(&look->priority);
+		raise_priority(look);
 	round_serve(&look->round, next_ns(look, deadline_ns));
 	priority_restore(&look->priority);
 }
@@ -613,11 +623,13 @@ static bool is_unseen(const struct thread *thread, void *user)
 
 /*
  * A copy of its own stack is all that a scan needs; the thread need not wait
- * for it.
+ * for it.  But of many that compute, the next one gets no processor before this
+ * one has had its turn.
  */
 static void let_go_early(struct look *look, struct thread *thread)
 {
-	if (look->wants_backtraces || !look->stack.bounds.is_own)
+	if (look->wants_backtraces || !look->stack.bounds.is_own ||
+	    (look->is_crowded && thread->was_computing))
 		return;
 	look->stack.is_stopped = false;
 	tracer_resume(thread);
