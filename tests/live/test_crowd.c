@@ -238,6 +238,33 @@ Test(crowd, those_that_have_moved_leave_the_processors_to_the_others)
 	victim_stop(&victim);
 }
 
+/*
+ * For so long a message to the agent waits for its answer; more than a thread
+ * is kept stopped, and than its turns come apart.
+ */
+#define ANSWER_MS 1000
+
+/*
+ * The runtime's lock is held while a library comes.  Who holds it has left the
+ * function, while another one computes in it on and on.
+ */
+Test(crowd, one_with_the_runtimes_lock_is_not_stopped_while_the_agent_waits)
+{
+	char command[4096];
+	long gap_ms;
+
+	start_crowd(SMALL_FACTOR, NULL);
+	upatchctl_apply(victim.target, "crowd_library");
+	snprintf(command, sizeof(command), "load %s",
+		 path_of_victim("libtarget_a.so"));
+	victim_expect(&victim, command, "loading");
+	upatchctl_apply(victim.target, "crowd");
+	gap_ms = victim_number(victim_ask(&victim, "gap"), "ms");
+	cr_assert(gap_ms > 0 && gap_ms < ANSWER_MS, "stopped for %ld ms",
+		  gap_ms);
+	victim_stop(&victim);
+}
+
 /* --- Priorities -------------------------------------------------------------- */
 
 #define MAX_THREADS 4096

@@ -6,6 +6,9 @@
  * round: every thread calls at least once more; old/new results of the calls
  *        that began since.
  * count: see struct crowd_words; begins anew.
+ * load PATH: two threads more are in work().  One leaves it when others are in
+ *        new code for a while, and loads that library; then the other one.
+ * gap: when both have left, the longest pause of a callback of the library.
  * seen: policy and nice value of the agent in pre_patch, and of what it has
  *       created.
  */
@@ -13,9 +16,11 @@
 
 #include "victim.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,6 +30,10 @@
 #define STACK_SIZE (64 * 1024)
 /* One in so many has another nice value, another one another policy. */
 #define VARIETY 8
+/* What ends a call, besides its time. */
+#define UNTIL_MOVED  1
+#define MOVED_CALLS  300
+#define UNTIL_LOADED 2
 
 struct worker {
 	pthread_t thread;
@@ -41,10 +50,16 @@ static struct worker *workers;
 static unsigned int worker_count;
 static atomic_ulong current_round;
 static volatile int step = 1;
+static char library[4096];
+static pthread_t loader, keeper;
+static atomic_bool is_loaded;
 
 static REPLACED int work(int x)
 {
-	crowd_compute(CALL_NS);
+	do
+		crowd_compute(CALL_NS);
+	while ((x == UNTIL_MOVED && words.new_count < MOVED_CALLS) ||
+	       (x == UNTIL_LOADED && !is_loaded));
 	words.old_count++;
 	words.new_before_old = words.new_count;
 	return x + step;
@@ -113,6 +128,37 @@ static void report_seen(void)
 		   words.thread.nice, words.process.policy, words.process.nice);
 }
 
+static void *run_loader(void *arg)
+{
+	work(UNTIL_MOVED);
+	if (dlopen(library, RTLD_NOW) == NULL)
+		victim_die("dlopen");
+	is_loaded = true;
+	return arg;
+}
+
+static void *run_keeper(void *arg)
+{
+	work(UNTIL_LOADED);
+	return arg;
+}
+
+static void load(const char *path)
+{
+	snprintf(library, sizeof(library), "%s", path);
+	if (pthread_create(&loader, NULL, run_loader, NULL) != 0 ||
+	    pthread_create(&keeper, NULL, run_keeper, NULL) != 0)
+		victim_die("pthread_create");
+	victim_say("loading");
+}
+
+static void report_gap(void)
+{
+	pthread_join(loader, NULL);
+	pthread_join(keeper, NULL);
+	victim_say("gap ms=%ld", words.longest_gap_ns / 1000000);
+}
+
 static void start_all(unsigned int count)
 {
 	pthread_attr_t attr;
@@ -132,7 +178,7 @@ static void start_all(unsigned int count)
 
 int main(int argc, char *argv[])
 {
-	char command[64];
+	char command[4096];
 
 	if (argc != 2)
 		victim_die("usage: crowd N");
@@ -144,6 +190,10 @@ int main(int argc, char *argv[])
 			report_round();
 		else if (strcmp(command, "count") == 0)
 			report_count();
+		else if (strncmp(command, "load ", 5) == 0)
+			load(command + 5);
+		else if (strcmp(command, "gap") == 0)
+			report_gap();
 		else if (strcmp(command, "seen") == 0)
 			report_seen();
 	}

@@ -18,6 +18,8 @@ struct crowd_words {
 	atomic_ulong new_count, old_count;
 	/* how many new ones had begun when the last old one ended */
 	atomic_ulong new_before_old;
+	/* in a callback for a library that comes */
+	long longest_gap_ns;
 	/* the agent's in pre_patch, and of what it creates there */
 	struct crowd_priority agent, thread, process;
 };
