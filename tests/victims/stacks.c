@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 static int enter_fd, entered_fd, leave_fd, left_fd;
 static int left_version;
 static atomic_int released;
+static atomic_int handles; /* signals */
 static pthread_t thread;
 
 static void wait_on(int fd)
@@ -134,7 +136,6 @@ static void handle(int signal, void (*handler)(int), int flags)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
 
-	sigaction(signal, &action, NULL);
 	if (flags & SA_ONSTACK) {
 		stack_t stack = { .ss_size = STACK_SIZE };
 
@@ -142,6 +143,8 @@ static void handle(int signal, void (*handler)(int), int flags)
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		sigaltstack(&stack, NULL);
 	}
+	sigaction(signal, &action, NULL);
+	handles = 1;
 }
 
 /* Not replaced, for handlers that interrupt nothing of interest. */
@@ -338,6 +341,30 @@ static void *run_thread(void *arg)
 	return arg;
 }
 
+/* That the thread has used. */
+static long processor_ns(void)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	pthread_getcpuclockid(thread, &clock);
+	clock_gettime(clock, &used);
+	return used.tv_sec * 1000000000l + used.tv_nsec;
+}
+
+/* Has its handler, and has used so much of a processor since. */
+static void wait_until_it_spins(void)
+{
+	const long enough_ns = 2000000;
+	long begin_ns;
+
+	while (!handles)
+		usleep(1000);
+	begin_ns = processor_ns();
+	while (processor_ns() - begin_ns < enough_ns)
+		usleep(1000);
+}
+
 static void obey(const char *command)
 {
 	static void (*const inside)(void) = do_nothing;
@@ -345,10 +372,11 @@ static void obey(const char *command)
 	static const int readable;
 
 	if (strcmp(command, "enter") == 0) {
+		handles = 0;
 		signal_on(enter_fd);
 		if (chosen->interrupt) {
-			/* It spins, or will; the handler ends the spin. */
-			usleep(20000);
+			/* The handler ends the spin. */
+			wait_until_it_spins();
 			pthread_kill(thread, SIGUSR1);
 		}
 		wait_on(entered_fd);
