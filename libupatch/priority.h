@@ -10,18 +10,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* As the system call sched_setattr(2) has them. */
-struct priority_attributes {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t slice_ns, deadline_ns, period_ns;
-};
+#include "turns.h"
 
 struct priority {
 	bool is_raised;
-	struct priority_attributes before;
+	struct turns before;
 };
 
 /*

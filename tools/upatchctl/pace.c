@@ -7,56 +7,31 @@
 
 #include <sched.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "../../libupatch/turns.h"
 
 /* So many threads for each processor that want it are a crowd. */
 #define CROWD_FACTOR 2
-/*
- * Who asks for a shorter turn than the one that runs comes before it when it
- * wakes up (Linux 6.12, PREEMPT_SHORT in kernel/sched/features.h).  By default
- * it is 3 ms at most; 0.1 is the shortest.
- */
-#define LONG_SLICE_NS  10000000UL
-#define SHORT_SLICE_NS 100000UL
-#define HIGHEST	       (-20)
+/* Others ask for 3 ms at most by default (TURNS_SHORT_NS says what it does). */
+#define LONG_SLICE_NS 10000000UL
 
-/* sched_setattr(2); its header cannot stand beside that of libc. */
-struct attributes {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t slice_ns, deadline_ns, period_ns;
-};
-
-/* The fourth field: those that run or wait for a processor (proc(5)). */
 static bool is_crowded(void)
 {
-	FILE *file = fopen("/proc/loadavg", "re");
-	long runnable = 0;
-
-	if (file && fscanf(file, "%*f %*f %*f %ld/", &runnable) != 1)
-		runnable = 0;
-	if (file)
-		fclose(file);
-	return runnable > CROWD_FACTOR * sysconf(_SC_NPROCESSORS_ONLN) + 1;
+	return turns_wanted() > CROWD_FACTOR * turns_processors() + 1;
 }
 
 void pace_choose(void)
 {
-	struct attributes wanted;
+	struct turns wanted;
 
 	/* Who has chosen another policy or priority for it knows why. */
-	if (syscall(SYS_sched_getattr, 0, &wanted, sizeof(wanted), 0) ||
-	    wanted.policy != SCHED_OTHER || wanted.nice != 0)
+	if (!turns_get(0, &wanted) || wanted.policy != SCHED_OTHER ||
+	    wanted.nice != 0)
 		return;
 	wanted.slice_ns = LONG_SLICE_NS;
 	if (is_crowded()) {
-		wanted.slice_ns = SHORT_SLICE_NS;
-		wanted.nice = HIGHEST;
+		wanted.slice_ns = TURNS_SHORT_NS;
+		wanted.nice = TURNS_HIGHEST;
 	}
-	(void)!syscall(SYS_sched_setattr, 0, &wanted, 0);
+	(void)turns_set(0, &wanted);
 }

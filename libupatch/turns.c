@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel says of turns on the processors, and is told. */
+#include "turns.h"
+
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+bool turns_get(pid_t tid, struct turns *ret_turns)
+{
+	return !syscall(SYS_sched_getattr, tid, ret_turns, sizeof(*ret_turns),
+			0);
+}
+
+bool turns_set(pid_t tid, const struct turns *turns)
+{
+	return !syscall(SYS_sched_setattr, tid, turns, 0);
+}
+
+/* The fourth field (proc(5)). */
+long turns_wanted(void)
+{
+	FILE *file = fopen("/proc/loadavg", "re");
+	long wanted = 0;
+
+	if (file && fscanf(file, "%*f %*f %*f %ld/", &wanted) != 1)
+		wanted = 0;
+	if (file)
+		fclose(file);
+	return wanted;
+}
+
+long turns_processors(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Turns on the processors: how many want one, and how a thread gets its own
+ * (sched_setattr(2)).  The command has a copy of these, too.
+ */
+#ifndef UPATCH_TURNS_H
+#define UPATCH_TURNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* As the system call has them; its header cannot stand beside that of libc. */
+struct turns {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t slice_ns, deadline_ns, period_ns;
+};
+
+/*
+ * From Linux 6.12 on, who asks for a shorter slice than the one that runs comes
+ * before it when it wakes up.  Else it can wait for the next tick each time,
+ * 4 ms with 250 ticks a second (PREEMPT_SHORT, kernel/sched/features.h).
+ * This is the shortest there is.
+ */
+#define TURNS_SHORT_NS 100000u
+#define TURNS_HIGHEST  (-20)
+
+/* `tid` may be 0, the calling thread.  False: that is not permitted. */
+bool turns_get(pid_t tid, struct turns *ret_turns);
+bool turns_set(pid_t tid, const struct turns *turns);
+
+/* Threads of the machine that run or wait for a processor; 0: not known. */
+long turns_wanted(void);
+long turns_processors(void);
+
+#endif
