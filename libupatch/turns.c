@@ -2,6 +2,7 @@
 /* What the kernel says of turns on the processors, and is told. */
 #include "turns.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,7 +31,13 @@ long turns_wanted(void)
 	return wanted;
 }
 
+/* sysconf(3) would open a file of sysfs each time. */
 long turns_processors(void)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	/* There can be more than the set has room for. */
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return sysconf(_SC_NPROCESSORS_ONLN);
+	return CPU_COUNT(&set);
 }

@@ -34,6 +34,7 @@ bool turns_set(pid_t tid, const struct turns *turns);
 
 /* Threads of the machine that run or wait for a processor; 0: not known. */
 long turns_wanted(void);
+/* Those that we may use. */
 long turns_processors(void);
 
 #endif
