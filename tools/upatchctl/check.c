@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "command.h"
-#include "failure.h"
 #include "fleet_report.h"
+#include "libupatch/error.h"
 #include "operand.h"
 #include "target.h"
 
@@ -18,12 +18,12 @@ static int judge(const struct upatch_check *check, const char *path,
 	if (check->problem_count == 0)
 		return 0;
 	if (!against)
-		return failure_set(err, check->problem_codes[0], 0,
-				   "'%s' has %zu problem%s", path,
-				   check->problem_count, plural);
-	return failure_set(err, check->problem_codes[0], 0,
-			   "'%s' does not fit '%s': %zu problem%s", path,
-			   against, check->problem_count, plural);
+		return error_set(err, check->problem_codes[0], 0,
+				 "'%s' has %zu problem%s", path,
+				 check->problem_count, plural);
+	return error_set(err, check->problem_codes[0], 0,
+			 "'%s' does not fit '%s': %zu problem%s", path, against,
+			 check->problem_count, plural);
 }
 
 /* What apply would refuse about the file itself is a problem like others. */
@@ -50,8 +50,8 @@ static int add_problem(struct verdict *verdict, struct upatch_error *err)
 	verdict->problems = calloc(count + 1, sizeof(*verdict->problems));
 	verdict->codes = calloc(count + 1, sizeof(*verdict->codes));
 	if (!verdict->problems || !verdict->codes)
-		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				   "out of memory");
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
 	verdict->problems[0] = verdict->trust.message;
 	verdict->codes[0] = verdict->trust.code;
 	for (size_t i = 0; i < count; i++) {
@@ -132,7 +132,7 @@ static int name_problems(const struct upatch_check *check,
 	for (i = 0; i < check->problem_count && len < sizeof(text); i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
 					i > 0 ? "; " : "", check->problems[i]);
-	return failure_set(err, check->problem_codes[0], 0, "%s", text);
+	return error_set(err, check->problem_codes[0], 0, "%s", text);
 }
 
 struct many {
@@ -156,8 +156,8 @@ static int look(struct upatch_target *target,
 
 	(void)options;
 	if (!verdict)
-		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				   "out of memory");
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
 	code = inspect(many->file, target, NULL, many->arguments, verdict, err);
 	if (code != 0) {
 		free_verdict(verdict);

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "console.h"
-#include "failure.h"
 #include "interrupt.h"
+#include "libupatch/error.h"
 
 /* Whoever waits for a thread of its process holds up no other process. */
 #define MAX_WORKERS 64
@@ -56,7 +56,7 @@ static double now_seconds(void)
 
 static int no_memory(struct upatch_error *err)
 {
-	return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0, "out of memory");
+	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0, "out of memory");
 }
 
 /* --- One process ------------------------------------------------------ */
@@ -265,8 +265,8 @@ static int go_through(struct round *round, enum phase phase, size_t first,
 	for (size_t i = 0; i < count; i++)
 		pthread_join(workers[i], NULL);
 	return count > 0 ? 0
-			 : failure_set(err, UPATCH_ERROR_SYSTEM, 0,
-				       "cannot create a thread");
+			 : error_set(err, UPATCH_ERROR_SYSTEM, 0,
+				     "cannot create a thread");
 }
 
 static int go_through_until_idle(struct round *round, size_t first,
@@ -425,8 +425,8 @@ int fleet_run(struct fleet *fleet, const char *selector,
 	*fleet = (struct fleet){ .selector = selector, .work = work };
 	code = find_members(fleet, err);
 	if (code == 0 && fleet->count == 0)
-		code = failure_set(err, UPATCH_ERROR_NO_TARGET, 0,
-				   "no process matches '%s'", selector);
+		code = error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "no process matches '%s'", selector);
 	if (code == 0)
 		code = run_all(fleet, arguments, err);
 	fleet->seconds = now_seconds() - begin;
@@ -472,25 +472,25 @@ int fleet_judge(const struct fleet *fleet, const char *what,
 	size_t waiting = fleet_count(fleet, FLEET_WAITS);
 
 	if (failed > 0)
-		return failure_set(
+		return error_set(
 			err, worst ? worst->code : UPATCH_ERROR_NO_MEMORY, 0,
 			"cannot %s in %zu of %zu processes of '%s'%s: %s", what,
 			failed, fleet->count, fleet->selector,
 			fleet->is_refused ? ", so none was touched" : "",
 			worst ? worst->message : "out of memory");
 	if (waiting > 0)
-		return failure_set(
+		return error_set(
 			err, UPATCH_ERROR_INTERRUPTED, 0,
 			"interrupted before %zu of %zu processes of '%s'",
 			waiting, fleet->count, fleet->selector);
 	if (fleet_count(fleet, FLEET_ENDED) == fleet->count)
-		return failure_set(err, UPATCH_ERROR_NO_TARGET, 0,
-				   "every process of '%s' has ended",
-				   fleet->selector);
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "every process of '%s' has ended",
+				 fleet->selector);
 	if (fleet->work->missing && fleet_count(fleet, FLEET_DONE) == 0)
-		return failure_set(err, fleet->work->unchanged_code, 0,
-				   "none of %zu processes of '%s' has %s",
-				   fleet->count, fleet->selector,
-				   fleet->work->missing);
+		return error_set(err, fleet->work->unchanged_code, 0,
+				 "none of %zu processes of '%s' has %s",
+				 fleet->count, fleet->selector,
+				 fleet->work->missing);
 	return 0;
 }

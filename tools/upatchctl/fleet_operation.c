@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "audit.h"
-#include "failure.h"
 #include "fleet.h"
 #include "fleet_report.h"
+#include "libupatch/error.h"
 
 static bool is_in_transition(struct upatch_target *target, const char *patch,
 			     enum upatch_direction direction)
@@ -77,8 +77,8 @@ static int operate(struct upatch_target *target,
 	int code;
 
 	if (!result)
-		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				   "out of memory");
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
 	code = operation->operate(target, operation->subject, options, result,
 				  err);
 	write_audit(operation, target, result, code, err);

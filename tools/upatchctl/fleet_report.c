@@ -2,7 +2,7 @@
 /* What is told of a command on many processes. */
 #include "fleet_report.h"
 
-#include "failure.h"
+#include "libupatch/error.h"
 #include "printable.h"
 
 /* --- JSON ------------------------------------------------------------- */
@@ -92,8 +92,8 @@ static int report_no_memory(const struct report *report,
 {
 	if (ferror(report->out))
 		return 0;
-	return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-			   "cannot compose JSON: out of memory");
+	return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+			 "cannot compose JSON: out of memory");
 }
 
 static int put_lines(const struct report *report, const struct fleet *fleet,

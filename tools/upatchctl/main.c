@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "failure.h"
 #include "help.h"
+#include "libupatch/error.h"
 #include "options.h"
 #include "output.h"
 #include "pace.h"
@@ -67,8 +67,8 @@ static int run(int argc, char **argv, FILE *out, struct upatch_error *err)
 	const struct command *command;
 
 	if (argc < 2)
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "no command given (see upatchctl --help)");
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "no command given (see upatchctl --help)");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		help_put_program(out, commands);
 		return 0;
@@ -79,10 +79,10 @@ static int run(int argc, char **argv, FILE *out, struct upatch_error *err)
 	}
 	command = find_command(argv[1]);
 	if (!command)
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "unknown %s '%s' (see upatchctl --help)",
-				   argv[1][0] == '-' ? "option" : "command",
-				   argv[1]);
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "unknown %s '%s' (see upatchctl --help)",
+				 argv[1][0] == '-' ? "option" : "command",
+				 argv[1]);
 	return run_command(command, argc - 1, argv + 1, out, err);
 }
 
@@ -100,13 +100,13 @@ static int run_and_write(int argc, char **argv, struct upatch_error *err)
 
 	out = open_memstream(&text, &len);
 	if (!out)
-		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				   "cannot begin: out of memory");
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "cannot begin: out of memory");
 	code = run(argc, argv, out, err);
 	if (fclose(out) != 0)
-		written = failure_set(code == 0 ? err : &later,
-				      UPATCH_ERROR_NO_MEMORY, 0,
-				      "cannot keep the output: out of memory");
+		written = error_set(code == 0 ? err : &later,
+				    UPATCH_ERROR_NO_MEMORY, 0,
+				    "cannot keep the output: out of memory");
 	else
 		written = output_write(text, len, code == 0 ? err : &later);
 	free(text);

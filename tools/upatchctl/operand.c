@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "failure.h"
+#include "libupatch/error.h"
 
 static const char *const selector_kinds[] = {
 	"exe:", "comm:", "lib:", "cgroup:", "unit:",
@@ -43,13 +43,13 @@ int operand_parse_pid(const char *operand, pid_t *ret_pid,
 	unsigned long pid;
 
 	if (!is_number(operand))
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "'%s' is not a process id", operand);
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "'%s' is not a process id", operand);
 	errno = 0;
 	pid = strtoul(operand, NULL, 10);
 	if (errno != 0 || pid == 0 || pid > INT_MAX)
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "'%s' cannot be a process id", operand);
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "'%s' cannot be a process id", operand);
 	*ret_pid = (pid_t)pid;
 	return 0;
 }

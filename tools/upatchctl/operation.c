@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "audit.h"
-#include "failure.h"
 #include "fleet_operation.h"
 #include "interrupt.h"
+#include "libupatch/error.h"
 #include "operand.h"
 #include "target.h"
 
@@ -82,9 +82,9 @@ static int drive_one_of_many(struct upatch_target *target, const void *subject,
 	int code = kind->drive(target, options, &result, err);
 
 	if (code == 0 && result.patch[0] == '\0')
-		return failure_set(err, UPATCH_ERROR_NO_TRANSITION, 0,
-				   "no transition is running in process %d",
-				   (int)upatch_target_pid(target));
+		return error_set(err, UPATCH_ERROR_NO_TRANSITION, 0,
+				 "no transition is running in process %d",
+				 (int)upatch_target_pid(target));
 	if (code == 0 && ret_result)
 		*ret_result = result;
 	return code;

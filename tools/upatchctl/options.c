@@ -6,7 +6,7 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "failure.h"
+#include "libupatch/error.h"
 
 /* A little more than eleven days: more is a mistake. */
 #define MAX_TIMEOUT_MS 1000000000ULL
@@ -89,12 +89,12 @@ int options_parse_seconds(const char *text, unsigned int *ret_timeout_ms,
 		is_rounded |= unit == 0 && *at != '0';
 	}
 	if (!has_digit || *at != '\0')
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "'%s' is not a number of seconds", text);
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "'%s' is not a number of seconds", text);
 	ms += is_rounded;
 	if (ms > MAX_TIMEOUT_MS)
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "a timeout of %s seconds is too long", text);
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "a timeout of %s seconds is too long", text);
 	*ret_timeout_ms = (unsigned int)ms;
 	return 0;
 }
@@ -109,7 +109,7 @@ static int parse_on_timeout(const char *text, enum upatch_on_timeout *ret_what,
 	else if (strcmp(text, "force") == 0)
 		*ret_what = UPATCH_ON_TIMEOUT_FORCE;
 	else
-		return failure_set(
+		return error_set(
 			err, UPATCH_ERROR_ARGUMENT, 0,
 			"--on-timeout is reverse, leave or force, not '%s'",
 			text);
@@ -130,9 +130,9 @@ static int refuse_option(int letter, const char *argument,
 		problem = "no value is allowed in";
 	else if (optopt != 0)
 		argument = short_option;
-	return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-			   "%s '%s' (see upatchctl %s --help)", problem,
-			   argument, command->name);
+	return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+			 "%s '%s' (see upatchctl %s --help)", problem, argument,
+			 command->name);
 }
 
 static int take_option(int letter, const char *argument,
@@ -189,9 +189,9 @@ static int check_operands(const struct command *command,
 		problem = "too many operands";
 	else
 		return 0;
-	return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-			   "%s, usage: upatchctl %s %s", problem, command->name,
-			   command->operands);
+	return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+			 "%s, usage: upatchctl %s %s", problem, command->name,
+			 command->operands);
 }
 
 int options_parse(const struct command *command, int argc, char **argv,

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "failure.h"
+#include "libupatch/error.h"
 #include "printable.h"
 
 int output_reserve_streams(struct upatch_error *err)
@@ -22,8 +22,8 @@ int output_reserve_streams(struct upatch_error *err)
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd < 0)
-		return failure_set(err, UPATCH_ERROR_SYSTEM, errno,
-				   "cannot open '/dev/null'");
+		return error_set(err, UPATCH_ERROR_SYSTEM, errno,
+				 "cannot open '/dev/null'");
 	close(fd);
 	return 0;
 }
@@ -50,8 +50,8 @@ int output_write(const char *text, size_t len, struct upatch_error *err)
 
 	if (saved_errno == 0 || saved_errno == EPIPE)
 		return 0;
-	return failure_set(err, UPATCH_ERROR_SYSTEM, saved_errno,
-			   "done, but cannot write standard output");
+	return error_set(err, UPATCH_ERROR_SYSTEM, saved_errno,
+			 "done, but cannot write standard output");
 }
 
 static bool write_composed(const char *message)

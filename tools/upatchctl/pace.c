@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <stdbool.h>
 
-#include "../../libupatch/turns.h"
+#include "libupatch/turns.h"
 
 /* So many threads for each processor that want it are a crowd. */
 #define CROWD_FACTOR 2

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "failure.h"
+#include "libupatch/error.h"
 
 static int append(struct process_list *list, struct upatch_status *status,
 		  struct upatch_error *err)
@@ -17,8 +17,8 @@ static int append(struct process_list *list, struct upatch_status *status,
 	statuses = reallocarray(list->statuses, list->count + 1,
 				sizeof(*statuses));
 	if (!statuses)
-		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				   "cannot list processes: out of memory");
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "cannot list processes: out of memory");
 	list->statuses = statuses;
 	statuses[list->count++] = status;
 	return 0;
@@ -76,8 +76,8 @@ int process_list_read(struct process_list *ret_list, struct upatch_error *err)
 	*ret_list = (struct process_list){ 0 };
 	proc = opendir("/proc");
 	if (!proc)
-		return failure_set(err, UPATCH_ERROR_SYSTEM, errno,
-				   "cannot read '/proc'");
+		return error_set(err, UPATCH_ERROR_SYSTEM, errno,
+				 "cannot read '/proc'");
 	while ((entry = readdir(proc))) {
 		pid = (pid_t)strtol(entry->d_name, NULL, 10);
 		if (pid <= 0 || pid == getpid())

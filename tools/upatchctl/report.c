@@ -2,7 +2,7 @@
 /* Chooses between text and JSON. */
 #include "report.h"
 
-#include "failure.h"
+#include "libupatch/error.h"
 #include "report_json.h"
 #include "report_text.h"
 
@@ -16,8 +16,8 @@ static int put_json(const struct report *report, json_t *json,
 		dumped = json_dumpf(json, report->out, JSON_COMPACT);
 	json_decref(json);
 	if (dumped != 0 && !ferror(report->out))
-		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				   "cannot compose JSON: out of memory");
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "cannot compose JSON: out of memory");
 	fputc('\n', report->out);
 	return 0;
 }

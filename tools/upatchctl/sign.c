@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "command.h"
-#include "failure.h"
+#include "libupatch/error.h"
 #include "printable.h"
 
 /* Beside the patch, where apply looks for it.  Freed by the caller. */
@@ -28,8 +28,8 @@ static int sign(const struct upatch_patch_file *file,
 	if (!path)
 		path = beside = preset_path(file);
 	if (!path)
-		return failure_set(err, UPATCH_ERROR_NO_MEMORY, 0,
-				   "out of memory");
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
 	code = upatch_patch_file_sign(file, arguments->key, path, err);
 	if (code == 0)
 		code = report_signature(report, upatch_patch_file_info(file),
@@ -45,8 +45,8 @@ static int sign_run(const struct arguments *arguments,
 	int code;
 
 	if (!arguments->key)
-		return failure_set(err, UPATCH_ERROR_ARGUMENT, 0,
-				   "sign needs --key FILE");
+		return error_set(err, UPATCH_ERROR_ARGUMENT, 0,
+				 "sign needs --key FILE");
 	code = upatch_patch_file_open(arguments->operands[0], &file, err);
 	if (code != 0)
 		return code;

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "command.h"
-#include "failure.h"
 #include "fleet_report.h"
+#include "libupatch/error.h"
 #include "operand.h"
 #include "printable.h"
 #include "process_list.h"
@@ -24,9 +24,9 @@ static int select_patch(const struct upatch_status *status, const char *name,
 			break;
 	}
 	if (i == status->patch_count)
-		return failure_set(err, UPATCH_ERROR_NO_PATCH, 0,
-				   "process %d has no patch '%s'",
-				   (int)status->pid, name);
+		return error_set(err, UPATCH_ERROR_NO_PATCH, 0,
+				 "process %d has no patch '%s'",
+				 (int)status->pid, name);
 	*ret_view = *status;
 	ret_view->patches = &status->patches[i];
 	ret_view->patch_count = 1;
