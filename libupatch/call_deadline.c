@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "maps.h"
 #include "protocol.h"
 
@@ -37,14 +38,6 @@
  */
 #define MARK	  0x75706174UL
 #define MARK_BITS 32
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 void call_deadlines_fini(struct call_deadlines *deadlines)
 {
@@ -213,7 +206,7 @@ void call_deadline_look(struct call_deadlines *deadlines, pid_t tid,
 			struct call_deadline *deadline)
 {
 	struct call_deadline call = { .state = CALL_SEEN };
-	const uint64_t now = now_ns();
+	const uint64_t now = clock_now_ns();
 
 	if (deadlines->wants_libc && !deadlines->has_libc)
 		find_libc(deadlines, tid);
@@ -332,7 +325,7 @@ static void begin_now(struct call_deadlines *deadlines, pid_t tid,
 void call_deadline_apply(struct call_deadlines *deadlines, pid_t tid,
 			 struct call_deadline *deadline, struct arch_regs *regs)
 {
-	const uint64_t now = now_ns();
+	const uint64_t now = clock_now_ns();
 	bool is_known =
 		deadline->state != CALL_NONE && is_pending(deadline, regs);
 

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 static bool read_file(const char *path, char *buf, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -122,15 +124,13 @@ static void *answer(void *arg)
 {
 	struct question *question = arg;
 	struct sched_sleep own;
-	struct timespec now;
 
 	/* Accounts for this thread; that is the time that `sched` tells. */
 	sched_yield();
 	question->is_known = read_sched("/proc/thread-self", &own);
 	/* Later than that: a sleep seems to have begun later, never earlier. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	question->offset_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec -
-			      (int64_t)own.last_ran_ns;
+	question->offset_ns =
+		(int64_t)clock_now_ns() - (int64_t)own.last_ran_ns;
 	sem_post(&question->answered);
 	drop_question(question);
 	return NULL;

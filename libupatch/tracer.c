@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "seccomp.h"
 #include "tasks.h"
 
@@ -34,10 +35,7 @@
 
 uint64_t tracer_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return clock_now_ns();
 }
 
 void tracer_init(struct tracer *tracer, pid_t pid)

@@ -11,6 +11,7 @@
 
 #include "console.h"
 #include "interrupt.h"
+#include "libupatch/clock.h"
 #include "libupatch/error.h"
 
 /* Whoever waits for a thread of its process holds up no other process. */
@@ -45,14 +46,6 @@ struct job {
 	struct round *round;
 	pid_t pid;
 };
-
-static double now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static int no_memory(struct upatch_error *err)
 {
@@ -419,7 +412,7 @@ int fleet_run(struct fleet *fleet, const char *selector,
 	      const struct fleet_work *work, const struct arguments *arguments,
 	      struct upatch_error *err)
 {
-	double begin = now_seconds();
+	uint64_t begin_ns = clock_now_ns();
 	int code;
 
 	*fleet = (struct fleet){ .selector = selector, .work = work };
@@ -429,7 +422,7 @@ int fleet_run(struct fleet *fleet, const char *selector,
 				 "no process matches '%s'", selector);
 	if (code == 0)
 		code = run_all(fleet, arguments, err);
-	fleet->seconds = now_seconds() - begin;
+	fleet->seconds = (double)(clock_now_ns() - begin_ns) / 1e9;
 	return code;
 }
 
