@@ -439,8 +439,8 @@ struct upatch_status {
 	size_t callback_count;
 };
 /*
- * With a transition running, the threads that have not moved are stopped one
- * at a time, for microseconds, to see who blocks it.  Otherwise reads only.
+ * With a transition running, each thread is stopped for a moment, a few at a
+ * time, to see who blocks it.  Otherwise reads only.
  * *ret_status is released with upatch_status_free.
  */
 UPATCH_API UPATCH_MUST_CHECK int
