@@ -23,6 +23,7 @@ struct search {
 	struct process *process;
 	struct tracer *tracer;
 	const struct host_check *check;
+	uint64_t deadline_ns;
 	struct host_facts facts;
 	struct examine_buffer buffer;
 	/* the main thread, mostly; of one round */
@@ -226,6 +227,26 @@ static int seize(struct search *search, pid_t tid, struct thread **ret_thread,
 	return ret;
 }
 
+/*
+ * One that waits for a processor stops as soon as it has one, and so would any
+ * other.
+ */
+static int stop(struct search *search, struct thread *thread,
+		struct upatch_error *err)
+{
+	struct tracer *tracer = search->tracer;
+	int ret;
+
+	do
+		ret = tracer_stop(tracer, thread,
+				  tracer_now_ns() + STOP_TIMEOUT_NS, err);
+	while (ret == UPATCH_ERROR_TIMED_OUT &&
+	       tasks_state(tracer->pid, thread->tid) == 'R' &&
+	       tracer_now_ns() < search->deadline_ns &&
+	       !asked_to_stop(&search->process->asked));
+	return ret;
+}
+
 /* *ret_fits: it is stopped. */
 static int stop_and_judge(struct search *search, struct thread *thread,
 			  bool *ret_fits, struct upatch_error *err)
@@ -235,8 +256,7 @@ static int stop_and_judge(struct search *search, struct thread *thread,
 
 	search->refused_tid = thread->tid;
 	search->refusal = "it does not stop";
-	ret = tracer_stop(tracer, thread, tracer_now_ns() + STOP_TIMEOUT_NS,
-			  err);
+	ret = stop(search, thread, err);
 	/* Uninterruptible, as a parent in vfork(2) is: another one may do. */
 	if (ret == UPATCH_ERROR_TIMED_OUT ||
 	    (ret == UPATCH_ERROR_NO_TARGET && !tracer->exited))
@@ -313,8 +333,8 @@ static size_t rank_candidates(const struct search *search, const pid_t *tids,
 	return ranked;
 }
 
-static int try_others(struct search *search, uint64_t deadline_ns,
-		      struct thread **ret_thread, struct upatch_error *err)
+static int try_others(struct search *search, struct thread **ret_thread,
+		      struct upatch_error *err)
 {
 	struct candidate *candidates;
 	size_t count;
@@ -330,7 +350,7 @@ static int try_others(struct search *search, uint64_t deadline_ns,
 	else
 		count = rank_candidates(search, tids, count, candidates);
 	for (size_t i = 0; !ret && !*ret_thread && i < count; i++) {
-		if (tracer_now_ns() >= deadline_ns ||
+		if (tracer_now_ns() >= search->deadline_ns ||
 		    asked_to_stop(&search->process->asked))
 			break;
 		ret = try_thread(search, candidates[i].tid, ret_thread, err);
@@ -341,8 +361,8 @@ static int try_others(struct search *search, uint64_t deadline_ns,
 }
 
 /* The first thread nearly always fits; then no other is even looked at. */
-static int try_round(struct search *search, uint64_t deadline_ns,
-		     struct thread **ret_thread, struct upatch_error *err)
+static int try_round(struct search *search, struct thread **ret_thread,
+		     struct upatch_error *err)
 {
 	int ret;
 
@@ -355,7 +375,7 @@ static int try_round(struct search *search, uint64_t deadline_ns,
 	ret = try_thread(search, search->first_tid, ret_thread, err);
 	if (ret || *ret_thread)
 		return ret;
-	ret = try_others(search, deadline_ns, ret_thread, err);
+	ret = try_others(search, ret_thread, err);
 	if (ret || *ret_thread)
 		return ret;
 	/* Filters are never taken away: waiting does not help. */
@@ -386,6 +406,7 @@ int host_find(struct process *process, struct tracer *tracer,
 		.process = process,
 		.tracer = tracer,
 		.check = check,
+		.deadline_ns = deadline_ns,
 	};
 	uint64_t pause_ns = ROUND_PAUSE_NS;
 	int ret = process_prepare_unwind(process, err);
@@ -395,7 +416,7 @@ int host_find(struct process *process, struct tracer *tracer,
 	if (ret)
 		return ret;
 	for (;;) {
-		ret = try_round(&search, deadline_ns, ret_thread, err);
+		ret = try_round(&search, ret_thread, err);
 		if (ret || *ret_thread)
 			break;
 		if (process_is_gone(process)) {
