@@ -13,16 +13,15 @@
  */
 #include "call_deadline.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "clock.h"
+#include "kernel_file.h"
 #include "maps.h"
 #include "protocol.h"
 
@@ -140,20 +139,11 @@ static bool may_change(struct call_deadlines *deadlines, pid_t tid,
 static bool read_call(pid_t tid, struct call_deadline *call)
 {
 	uint64_t *arguments = call->arguments;
-	char path[64], line[256];
-	ssize_t len;
-	int fd;
+	char line[256];
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", tid, tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = read(fd, line, sizeof(line) - 1);
-	close(fd);
-	if (len <= 0)
-		return false;
-	line[len] = '\0';
-	return sscanf(line, "%lu %lx %lx %lx %lx %lx %lx %*x %lx",
+	return kernel_file_read(line, sizeof(line), "/proc/%d/task/%d/syscall",
+				tid, tid) &&
+	       sscanf(line, "%lu %lx %lx %lx %lx %lx %lx %*x %lx",
 		      &call->number, &arguments[0], &arguments[1],
 		      &arguments[2], &arguments[3], &arguments[4],
 		      &arguments[5], &call->pc) == 8;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "kernel_file.h"
 #include "tasks.h"
 
 #define FOLDER	 "/sys/fs/cgroup"
@@ -53,18 +53,7 @@ static const struct layout layouts[][2] = {
 static bool read_text(const char *folder, const char *group, const char *file,
 		      char *buf)
 {
-	char path[2 * PATH_MAX];
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s%s/%s", folder, group, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = read(fd, buf, TEXT_MAX - 1);
-	close(fd);
-	buf[len > 0 ? len : 0] = '\0';
-	return len > 0;
+	return kernel_file_read(buf, TEXT_MAX, "%s%s/%s", folder, group, file);
 }
 
 /* False: there is none, or it is "max". */
@@ -160,16 +149,10 @@ bool group_lacks(pid_t pid, enum group_resource resource, uint64_t need,
 		 char *ret_name, size_t size)
 {
 	char text[TEXT_MAX], group[PATH_MAX];
-	ssize_t len;
-	int fd = tasks_open(pid, "cgroup", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
+	if (!kernel_file_take(tasks_open(pid, "cgroup", O_RDONLY | O_CLOEXEC),
+			      text, sizeof(text)))
 		return false;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (len <= 0)
-		return false;
-	text[len] = '\0';
 	for (size_t i = 0; i < 2; i++) {
 		const struct layout *layout = &layouts[resource][i];
 

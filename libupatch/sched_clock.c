@@ -6,7 +6,6 @@
  */
 #include "sched_clock.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -15,24 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "clock.h"
-
-static bool read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return false;
-	len = read(fd, buf, size - 1);
-	close(fd);
-	if (len <= 0)
-		return false;
-	buf[len] = '\0';
-	return true;
-}
+#include "kernel_file.h"
 
 static const char *find_value(const char *text, const char *key)
 {
@@ -57,11 +41,9 @@ static bool parse_ns(const char *text, const char *key, uint64_t *ret_ns)
 static bool read_sched(const char *folder, struct sched_sleep *sleep)
 {
 	const char *count;
-	char path[64];
 	char text[4096];
 
-	snprintf(path, sizeof(path), "%s/sched", folder);
-	if (!read_file(path, text, sizeof(text)))
+	if (!kernel_file_read(text, sizeof(text), "%s/sched", folder))
 		return false;
 	count = find_value(text, "nr_voluntary_switches");
 	if (!count || !parse_ns(text, "se.exec_start", &sleep->last_ran_ns))
@@ -75,11 +57,9 @@ static bool read_cpu(const char *folder, int *ret_cpu)
 {
 	const unsigned int fields_before = 37;
 	const char *at;
-	char path[64];
 	char text[1024];
 
-	snprintf(path, sizeof(path), "%s/stat", folder);
-	if (!read_file(path, text, sizeof(text)))
+	if (!kernel_file_read(text, sizeof(text), "%s/stat", folder))
 		return false;
 	at = strrchr(text, ')');
 	for (unsigned int i = 0; at && i < fields_before; i++)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "elf_file.h"
+#include "kernel_file.h"
 #include "maps.h"
 #include "selector.h"
 #include "tasks.h"
@@ -35,26 +36,6 @@ struct search {
 	bool is_out_of_memory;
 };
 
-/* `number`: of a process, or of any thread. */
-static bool read_proc_file(pid_t number, const char *name, char *buf,
-			   size_t size)
-{
-	char path[64];
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", number, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = read(fd, buf, size - 1);
-	close(fd);
-	if (len <= 0)
-		return false;
-	buf[len] = '\0';
-	return true;
-}
-
 /* Fields of proc(5). */
 struct stat_fields {
 	char state;
@@ -62,13 +43,14 @@ struct stat_fields {
 	uint64_t started, code, stack;
 };
 
+/* `number`: of a process, or of any thread. */
 static bool read_stat(pid_t number, struct stat_fields *ret_stat)
 {
 	struct stat_fields stat = { 0 };
 	const char *fields;
 	char text[1024];
 
-	if (!read_proc_file(number, "stat", text, sizeof(text)))
+	if (!kernel_file_read(text, sizeof(text), "/proc/%d/stat", number))
 		return false;
 	fields = strrchr(text, ')');
 	if (!fields ||
@@ -222,13 +204,14 @@ static bool is_meant(struct search *search, pid_t pid)
 	case SELECTOR_LIB:
 		return has_library(search, pid);
 	case SELECTOR_COMM:
-		return read_proc_file(pid, "comm", text, sizeof(text)) &&
+		return kernel_file_read(text, sizeof(text), "/proc/%d/comm",
+					pid) &&
 		       selector_fits_comm(&search->selector, text);
 	case SELECTOR_CGROUP:
 	case SELECTOR_UNIT:
 	default:
-		return read_proc_file(tasks_first_living(pid), "cgroup", text,
-				      sizeof(text)) &&
+		return kernel_file_read(text, sizeof(text), "/proc/%d/cgroup",
+					tasks_first_living(pid)) &&
 		       selector_fits_cgroup(&search->selector, text);
 	}
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "arch/arch_thread.h"
+#include "kernel_file.h"
 
 /* include/linux/sched.h; field 9 of /proc/PID/stat */
 #define PF_EXITING     0x00000004UL
@@ -27,30 +28,11 @@
 #define READ_TRIES 16
 #define LIST_TRIES 64
 
-static ssize_t read_open_file(int fd, char *buf, size_t size)
+static bool read_task_file(pid_t pid, pid_t tid, const char *file, char *buf,
+			   size_t size)
 {
-	ssize_t len;
-
-	if (fd < 0)
-		return -1;
-	len = read(fd, buf, size - 1);
-	close(fd);
-	buf[len > 0 ? len : 0] = '\0';
-	return len;
-}
-
-static ssize_t read_file(const char *path, char *buf, size_t size)
-{
-	return read_open_file(open(path, O_RDONLY | O_CLOEXEC), buf, size);
-}
-
-static ssize_t read_task_file(pid_t pid, pid_t tid, const char *file, char *buf,
-			      size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, file);
-	return read_file(path, buf, size);
+	return kernel_file_read(buf, size, "/proc/%d/task/%d/%s", pid, tid,
+				file);
 }
 
 static int append_tid(pid_t **tids, size_t *count, size_t *capacity, pid_t tid)
@@ -124,7 +106,7 @@ static bool read_flags(pid_t pid, pid_t tid, char *ret_state,
 	const char *fields;
 	char stat[1024];
 
-	if (read_task_file(pid, tid, "stat", stat, sizeof(stat)) <= 0)
+	if (!read_task_file(pid, tid, "stat", stat, sizeof(stat)))
 		return false;
 	fields = stat_fields(stat);
 	return fields && sscanf(fields, "%c %*d %*d %*d %*d %*d %lu", ret_state,
@@ -262,7 +244,7 @@ bool tasks_is_ending(pid_t tid)
 	char status[4096];
 	uint64_t pending;
 
-	if (read_task_file(tid, tid, "status", status, sizeof(status)) <= 0 ||
+	if (!read_task_file(tid, tid, "status", status, sizeof(status)) ||
 	    is_exiting(tid, tid))
 		return true;
 	pending = strtoull(status_field(status, "\nSigPnd:"), NULL, 16) |
@@ -275,7 +257,7 @@ char tasks_state(pid_t pid, pid_t tid)
 	const char *fields;
 	char stat[1024];
 
-	if (read_task_file(pid, tid, "stat", stat, sizeof(stat)) <= 0)
+	if (!read_task_file(pid, tid, "stat", stat, sizeof(stat)))
 		return 0;
 	fields = stat_fields(stat);
 	return fields ? fields[0] : 0;
@@ -297,7 +279,7 @@ bool tasks_is_stopped(pid_t pid)
 
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
 {
-	if (read_task_file(pid, tid, "comm", ret_comm, size) <= 0)
+	if (!read_task_file(pid, tid, "comm", ret_comm, size))
 		snprintf(ret_comm, size, "?");
 	ret_comm[strcspn(ret_comm, "\n")] = '\0';
 }
@@ -344,7 +326,7 @@ bool tasks_status(pid_t pid, pid_t tid, struct task_status *ret_status)
 {
 	char status[4096];
 
-	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
+	if (!read_task_file(pid, tid, "status", status, sizeof(status)))
 		return false;
 	tasks_parse_status(status, ret_status);
 	return true;
@@ -355,7 +337,7 @@ bool tasks_owner(pid_t pid, uid_t *ret_owner)
 	char status[4096];
 	uid_t real, effective, saved;
 
-	if (read_task_file(pid, pid, "status", status, sizeof(status)) <= 0 ||
+	if (!read_task_file(pid, pid, "status", status, sizeof(status)) ||
 	    sscanf(status_field(status, "\nUid:"), "%u %u %u", &real,
 		   &effective, &saved) != 3)
 		return false;
@@ -378,7 +360,7 @@ long tasks_syscall(pid_t pid, pid_t tid)
 {
 	char line[256];
 
-	if (read_task_file(pid, tid, "syscall", line, sizeof(line)) <= 0 ||
+	if (!read_task_file(pid, tid, "syscall", line, sizeof(line)) ||
 	    !isdigit((unsigned char)line[0]))
 		return -1;
 	return strtol(line, NULL, 10);
@@ -389,7 +371,7 @@ bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place)
 	char line[256];
 	long number;
 
-	return read_task_file(pid, tid, "syscall", line, sizeof(line)) > 0 &&
+	return read_task_file(pid, tid, "syscall", line, sizeof(line)) &&
 	       sscanf(line, "%ld %*x %*x %*x %*x %*x %*x %lx %lx", &number,
 		      &ret_place->sp, &ret_place->pc) == 3 &&
 	       number >= 0;
@@ -424,7 +406,7 @@ static size_t read_numbers(pid_t pid, pid_t tid, pid_t *numbers, size_t max)
 	const char *at;
 	size_t count = 0;
 
-	if (read_task_file(pid, tid, "status", status, sizeof(status)) <= 0)
+	if (!read_task_file(pid, tid, "status", status, sizeof(status)))
 		return 0;
 	at = status_field(status, "\nNSpid:");
 	while (*at == '\t' && count < max) {
@@ -476,8 +458,8 @@ static unsigned long read_start(int root_fd, pid_t number)
 	char path[32], stat[1024];
 
 	snprintf(path, sizeof(path), "%sproc/%d/stat", root, number);
-	if (read_open_file(openat(root_fd, path, O_RDONLY | O_CLOEXEC), stat,
-			   sizeof(stat)) <= 0)
+	if (!kernel_file_take(openat(root_fd, path, O_RDONLY | O_CLOEXEC), stat,
+			      sizeof(stat)))
 		return 0;
 	fields = stat_fields(stat);
 	if (!fields ||
@@ -515,8 +497,8 @@ bool tasks_memory(pid_t pid, unsigned long *ret_total,
 	unsigned long total, private;
 	char statm[256];
 
-	if (read_open_file(tasks_open(pid, "statm", O_RDONLY | O_CLOEXEC),
-			   statm, sizeof(statm)) <= 0 ||
+	if (!kernel_file_take(tasks_open(pid, "statm", O_RDONLY | O_CLOEXEC),
+			      statm, sizeof(statm)) ||
 	    sscanf(statm, "%lu %*u %*u %*u %*u %lu", &total, &private) != 2)
 		return false;
 	*ret_total = total;
