@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* May a stopped thread be borrowed to call dlopen? */
+/* May a thread be borrowed to call dlopen? */
 #include "host_rule.h"
 
 #include <stdlib.h>

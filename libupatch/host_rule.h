@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * May a stopped thread be borrowed to call dlopen?  Not if it can hold a lock
- * of the loader, the allocator or libc; so only what is known to hold none is
- * allowed.  Below a signal handler that is asked of everything that was
+ * May a thread that does not run be borrowed to call dlopen?  Not if it can
+ * hold a lock of the loader, the allocator or libc; so only what is known to
+ * hold none is allowed.  Below a signal handler that is asked of everything that was
  * interrupted, too.  Pure code.
  */
 #ifndef UPATCH_HOST_RULE_H

@@ -77,8 +77,9 @@ UPATCH_MUST_CHECK int mover_run(struct mover *mover, uint64_t deadline_ns,
 void mover_serve(struct mover *mover);
 
 /*
- * Looks at each unmoved thread once and moves none.  With `word_counts` false
- * every thread is looked at, whatever its moved word says.
+ * Stops and looks at each thread once and moves none.  With `word_counts` those
+ * block whose moved word does not say that they have moved, else those on whose
+ * stack something was found.
  */
 UPATCH_MUST_CHECK int mover_look(struct mover *mover, bool word_counts,
 				 bool want_backtraces,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walks the stack of a stopped thread by the unwind tables (.eh_frame) that
- * stand in the target's memory.  No file is read and no ptrace call is made.
+ * Walks the stack of a thread that does not run, by the unwind tables
+ * (.eh_frame) that stand in the target's memory.  No file is read and no ptrace
+ * call is made.
  *
  * Nothing is guessed: where there is no table, or where what it says cannot
  * be, the walk ends and is not complete.  In particular frame pointers are not

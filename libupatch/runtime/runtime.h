@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The parts of the runtime, which lives in the target and uses its libc alone.
- * Only the agent changes the state; see protocol.h for its layout.
+ * See protocol.h for the layout of the state, and for who changes it.
  */
 #ifndef UPATCH_RUNTIME_H
 #define UPATCH_RUNTIME_H
