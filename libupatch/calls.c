@@ -3,7 +3,6 @@
 #include "calls.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "event.h"
 #include "tasks.h"
@@ -27,23 +26,6 @@ static bool find_object(const struct view *view, rt_addr_t addr,
 	return false;
 }
 
-/* A forked child has a copy of the state, but not of the thread. */
-static pid_t find_thread(pid_t pid, uint32_t inner_tid)
-{
-	pid_t found = 0;
-	size_t count;
-	pid_t *tids;
-
-	if (tasks_list(pid, &tids, &count, NULL))
-		return 0;
-	for (size_t i = 0; i < count && !found; i++) {
-		if (tasks_inner_tid(pid, tids[i]) == (pid_t)inner_tid)
-			found = tids[i];
-	}
-	free(tids);
-	return found;
-}
-
 size_t calls_find(const struct process *process, const struct view *view,
 		  struct running_call ret_calls[RT_CALLS])
 {
@@ -55,7 +37,8 @@ size_t calls_find(const struct process *process, const struct view *view,
 
 		if (!rt->object || !find_object(view, rt->object, &call))
 			continue;
-		call.tid = find_thread(process->pid, rt->tid);
+		/* A forked child has the state, too, but not the thread. */
+		call.tid = tasks_find_inner(process->pid, (pid_t)rt->tid);
 		if (call.tid)
 			ret_calls[count++] = call;
 	}

@@ -247,21 +247,19 @@ int process_explain(const struct process *process, int ret,
 	return fate_explain(&process->fate, &process->memory, ret, err);
 }
 
-void process_note_seccomp(struct process *process)
+static bool is_under_seccomp(pid_t pid, pid_t tid, const void *arg)
 {
 	struct task_status status;
-	size_t count;
-	pid_t *tids;
 
-	if (tasks_list(process->pid, &tids, &count, NULL))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		if (tasks_status(process->pid, tids[i], &status) &&
-		    !tasks_has_ended(status.state) &&
-		    status.seccomp != SECCOMP_NONE)
-			process->under_seccomp = true;
-	}
-	free(tids);
+	(void)arg;
+	return tasks_status(pid, tid, &status) &&
+	       !tasks_has_ended(status.state) && status.seccomp != SECCOMP_NONE;
+}
+
+void process_note_seccomp(struct process *process)
+{
+	if (tasks_find(process->pid, is_under_seccomp, NULL))
+		process->under_seccomp = true;
 }
 
 /* Our code has to run in one of the threads. */

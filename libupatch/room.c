@@ -153,23 +153,12 @@ static int check_proc(pid_t pid, struct upatch_error *err)
 		pid);
 }
 
-/* The first thread that waits so, or 0. */
-static pid_t find_vfork(pid_t pid)
+static bool is_in_vfork(pid_t pid, pid_t tid, const void *arg)
 {
-	pid_t found = 0;
-	size_t count;
-	pid_t *tids;
-
-	if (tasks_list(pid, &tids, &count, NULL))
-		return 0;
-	for (size_t i = 0; i < count && !found; i++) {
-		/* Uninterruptible, as such a thread is. */
-		if (tasks_state(pid, tids[i]) == 'D' &&
-		    arch_can_be_vfork(tasks_syscall(pid, tids[i])))
-			found = tids[i];
-	}
-	free(tids);
-	return found;
+	(void)arg;
+	/* Uninterruptible, as such a thread is. */
+	return tasks_state(pid, tid) == 'D' &&
+	       arch_can_be_vfork(tasks_syscall(pid, tid));
 }
 
 int room_wait_for_vfork(const struct process *process, uint64_t deadline_ns,
@@ -179,7 +168,7 @@ int room_wait_for_vfork(const struct process *process, uint64_t deadline_ns,
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	pid_t tid;
 
-	while ((tid = find_vfork(pid))) {
+	while ((tid = tasks_find(pid, is_in_vfork, NULL))) {
 		if (asked_to_stop(&process->asked))
 			return asked_report(err);
 		if (tracer_now_ns() >= deadline_ns)

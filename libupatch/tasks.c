@@ -263,18 +263,32 @@ char tasks_state(pid_t pid, pid_t tid)
 	return fields ? fields[0] : 0;
 }
 
-bool tasks_is_stopped(pid_t pid)
+pid_t tasks_find(pid_t pid, bool (*fits)(pid_t pid, pid_t tid, const void *arg),
+		 const void *arg)
 {
-	bool is_stopped = false;
+	pid_t found = 0;
 	size_t count;
 	pid_t *tids;
 
 	if (tasks_list(pid, &tids, &count, NULL))
-		return false;
-	for (size_t i = 0; i < count && !is_stopped; i++)
-		is_stopped = tasks_state(pid, tids[i]) == 'T';
+		return 0;
+	for (size_t i = 0; i < count && !found; i++) {
+		if (fits(pid, tids[i], arg))
+			found = tids[i];
+	}
 	free(tids);
-	return is_stopped;
+	return found;
+}
+
+static bool is_stopped(pid_t pid, pid_t tid, const void *arg)
+{
+	(void)arg;
+	return tasks_state(pid, tid) == 'T';
+}
+
+bool tasks_is_stopped(pid_t pid)
+{
+	return tasks_find(pid, is_stopped, NULL) != 0;
 }
 
 void tasks_comm(pid_t pid, pid_t tid, char *ret_comm, size_t size)
@@ -377,23 +391,17 @@ bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place)
 	       number >= 0;
 }
 
+static bool has_comm(pid_t pid, pid_t tid, const void *comm)
+{
+	char name[32];
+
+	tasks_comm(pid, tid, name, sizeof(name));
+	return !strcmp(name, comm);
+}
+
 pid_t tasks_find_comm(pid_t pid, const char *comm)
 {
-	pid_t found = 0;
-	size_t count;
-	pid_t *tids;
-
-	if (tasks_list(pid, &tids, &count, NULL))
-		return 0;
-	for (size_t i = 0; i < count && !found; i++) {
-		char name[32];
-
-		tasks_comm(pid, tids[i], name, sizeof(name));
-		if (!strcmp(name, comm))
-			found = tids[i];
-	}
-	free(tids);
-	return found;
+	return tasks_find(pid, has_comm, comm);
 }
 
 /*
@@ -426,24 +434,18 @@ pid_t tasks_inner_tid(pid_t pid, pid_t tid)
 	return count ? numbers[count - 1] : tid;
 }
 
+static bool has_inner_tid(pid_t pid, pid_t tid, const void *inner_tid)
+{
+	return tasks_inner_tid(pid, tid) == *(const pid_t *)inner_tid;
+}
+
 pid_t tasks_find_inner(pid_t pid, pid_t inner_tid)
 {
-	pid_t found = 0;
-	size_t count;
-	pid_t *tids;
-
 	/* Mostly it is in our namespace. */
 	if (tasks_kind(pid, inner_tid) == TASK_THREAD &&
 	    tasks_inner_tid(pid, inner_tid) == inner_tid)
 		return inner_tid;
-	if (tasks_list(pid, &tids, &count, NULL))
-		return 0;
-	for (size_t i = 0; i < count && !found; i++) {
-		if (tasks_inner_tid(pid, tids[i]) == inner_tid)
-			found = tids[i];
-	}
-	free(tids);
-	return found;
+	return tasks_find(pid, has_inner_tid, &inner_tid);
 }
 
 /*

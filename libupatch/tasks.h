@@ -14,6 +14,10 @@
 UPATCH_MUST_CHECK int tasks_list(pid_t pid, pid_t **ret_tids, size_t *ret_count,
 				 struct upatch_error *err);
 
+/* The first thread that fits, or 0. */
+pid_t tasks_find(pid_t pid, bool (*fits)(pid_t pid, pid_t tid, const void *arg),
+		 const void *arg);
+
 enum task_kind {
 	TASK_THREAD,
 	/* a thread that the kernel made for itself (io_uring): no user code */
