@@ -69,9 +69,9 @@ struct upatch_symbol {
  * coming or going, in the thread that called dlopen or dlclose, which holds the
  * loader's lock: they must not wait for a thread that may want it, and while
  * an object is going nothing may be loaded or closed, or the loader ends the
- * process.  pre_patch and post_unpatch are partners, as are post_patch and pre_unpatch: an unpatch
- * callback runs only if its partner ran (post_unpatch also if there is no
- * pre_patch).
+ * process.  pre_patch and post_unpatch are partners, as are post_patch and
+ * pre_unpatch: an unpatch callback runs only if its partner ran (post_unpatch
+ * also if there is no pre_patch).
  */
 struct upatch_callbacks {
 	/* Before the object is redirected.  0, or -ERRNO to refuse. */
