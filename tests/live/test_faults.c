@@ -169,11 +169,7 @@ static void expect_original(const char *when)
 	expect_side(true, when);
 	EXPECT_DONE(when, "revert", victim.target, "work");
 	expect_side(false, when);
-	snapshot_expect_equal(victim.pid, &original,
-			      SNAPSHOT_FDS | SNAPSHOT_THREADS |
-				      SNAPSHOT_PROCESS,
-			      when);
-	snapshot_expect_kept(victim.pid, &original, SNAPSHOT_CODE, when);
+	snapshot_expect_reverted(victim.pid, &original, when);
 }
 
 /* --- One fault ----------------------------------------------------------- */
@@ -209,11 +205,7 @@ static void expect_unchanged(const struct operation *operation,
 		return;
 	}
 	/* The runtime may be there and wait for the next command. */
-	snapshot_expect_equal(victim.pid, before,
-			      SNAPSHOT_FDS | SNAPSHOT_THREADS |
-				      SNAPSHOT_PROCESS,
-			      when);
-	snapshot_expect_kept(victim.pid, before, SNAPSHOT_CODE, when);
+	snapshot_expect_reverted(victim.pid, before, when);
 	snprintf(patch, sizeof(patch), "/memfd:%s.so", operation->words[1]);
 	if (is_mapped(patch))
 		cr_fatal("%s: the patch is still mapped", when);

@@ -134,11 +134,7 @@ static void expect_original(const char *patch, const char *when)
 {
 	EXPECT_DONE(when, "apply", victim.target, path_of_patch(patch));
 	EXPECT_DONE(when, "revert", victim.target, patch);
-	snapshot_expect_equal(victim.pid, &original,
-			      SNAPSHOT_FDS | SNAPSHOT_THREADS |
-				      SNAPSHOT_PROCESS,
-			      when);
-	snapshot_expect_kept(victim.pid, &original, SNAPSHOT_CODE, when);
+	snapshot_expect_reverted(victim.pid, &original, when);
 }
 
 /* --- Two kinds of victims ------------------------------------------------ */

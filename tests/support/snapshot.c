@@ -350,3 +350,11 @@ void snapshot_expect_kept(pid_t pid, const struct snapshot *before,
 {
 	expect(pid, before, kinds, true, when);
 }
+
+void snapshot_expect_reverted(pid_t pid, const struct snapshot *before,
+			      const char *when)
+{
+	expect(pid, before, SNAPSHOT_FDS | SNAPSHOT_THREADS | SNAPSHOT_PROCESS,
+	       false, when);
+	expect(pid, before, SNAPSHOT_CODE, true, when);
+}

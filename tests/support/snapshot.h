@@ -44,5 +44,8 @@ void snapshot_expect_equal(pid_t pid, const struct snapshot *before,
  */
 void snapshot_expect_kept(pid_t pid, const struct snapshot *before,
 			  unsigned int kinds, const char *when);
+/* All of `before`, but that the runtime is mapped beside it. */
+void snapshot_expect_reverted(pid_t pid, const struct snapshot *before,
+			      const char *when);
 
 #endif
