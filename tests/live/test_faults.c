@@ -127,42 +127,6 @@ static bool is_mapped(const char *name)
 
 /* --- The next commands --------------------------------------------------- */
 
-static void expect_done(const char *when, const char *const args[])
-{
-	struct run run = upatchctl_run(args);
-
-	if (run.exit_status != EXIT_DONE)
-		cr_fatal("%s; then %s: exit status %d, %s", when, args[0],
-			 run.exit_status, run.err);
-	run_free(&run);
-}
-
-#define EXPECT_DONE(when, ...)                                                 \
-	expect_done(when, (const char *const[]){ __VA_ARGS__, NULL })
-
-static bool newest_patch(char *name, size_t size)
-{
-	json_t *document = upatchctl_status(victim.target);
-	json_t *patches = json_object_get(document, "patches");
-	size_t count = json_array_size(patches);
-	json_t *patch = json_array_get(patches, count ? count - 1 : 0);
-
-	if (count)
-		snprintf(name, size, "%s",
-			 json_string_value(json_object_get(patch, "name")));
-	json_decref(document);
-	return count;
-}
-
-static void revert_all(const char *when)
-{
-	char name[64];
-
-	EXPECT_DONE(when, "wait", victim.target);
-	while (newest_patch(name, sizeof(name)))
-		EXPECT_DONE(when, "revert", victim.target, name);
-}
-
 static void expect_original(const char *when)
 {
 	EXPECT_DONE(when, "apply", victim.target, path_of_patch("work"));
@@ -295,7 +259,8 @@ static unsigned int try_fault(const struct operation *operation,
 	else if (run.run.exit_status != EXIT_DONE)
 		cr_fatal("%s: exit status %d", when, run.run.exit_status);
 	count = run.what[0] != '\0' ? 0 : run.count;
-	revert_all(when);
+	EXPECT_DONE(when, "wait", victim.target);
+	upatchctl_revert_all(victim.target, when);
 	expect_original(when);
 	run_free(&run.run);
 	snapshot_free(&before);

@@ -77,34 +77,6 @@ static void expect_left_alone(const char *when)
 
 /* --- The next command ---------------------------------------------------- */
 
-/* Of the newest patch; false: there is none. */
-static bool newest_patch(char *name, size_t size)
-{
-	json_t *status = upatchctl_status(victim.target);
-	json_t *patches = json_object_get(status, "patches");
-	size_t count = json_array_size(patches);
-	json_t *patch = json_array_get(patches, count ? count - 1 : 0);
-
-	if (count)
-		snprintf(name, size, "%s",
-			 json_string_value(json_object_get(patch, "name")));
-	json_decref(status);
-	return count;
-}
-
-static void expect_done(const char *when, const char *const args[])
-{
-	struct run run = upatchctl_run(args);
-
-	if (run.exit_status != EXIT_DONE)
-		cr_fatal("%s: then %s: exit status %d, %s", when, args[0],
-			 run.exit_status, run.err);
-	run_free(&run);
-}
-
-#define EXPECT_DONE(when, ...)                                                 \
-	expect_done(when, (const char *const[]){ __VA_ARGS__, NULL })
-
 static bool has_transition(void)
 {
 	json_t *status = upatchctl_status(victim.target);
@@ -117,7 +89,6 @@ static bool has_transition(void)
 static void finish_or_undo(bool turn_around, const char *when)
 {
 	bool is_running = has_transition();
-	char name[64];
 
 	if (is_blocked)
 		victim_ask(&victim, "leave");
@@ -125,8 +96,7 @@ static void finish_or_undo(bool turn_around, const char *when)
 	if (is_running)
 		EXPECT_DONE(when, turn_around ? "reverse" : "wait",
 			    victim.target);
-	while (newest_patch(name, sizeof(name)))
-		EXPECT_DONE(when, "revert", victim.target, name);
+	upatchctl_revert_all(victim.target, when);
 }
 
 /* Nothing is left over that a further operation does not clear away. */

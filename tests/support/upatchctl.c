@@ -166,6 +166,16 @@ void upatchctl_expect(int exit_status, const char *const args[])
 	upatchctl_expect_message(exit_status, NULL, args);
 }
 
+void upatchctl_expect_done(const char *when, const char *const args[])
+{
+	struct run run = upatchctl_run(args);
+
+	if (run.exit_status != EXIT_DONE)
+		cr_fatal("%s: then %s: exit status %d, %s", when, args[0],
+			 run.exit_status, run.err);
+	run_free(&run);
+}
+
 void upatchctl_apply(const char *target, const char *patch_name)
 {
 	EXPECT_EXIT(EXIT_DONE, "apply", target, path_of_patch(patch_name));
@@ -206,6 +216,29 @@ size_t upatchctl_patch_count(const char *target)
 
 	json_decref(status);
 	return count;
+}
+
+/* False: there is none. */
+static bool find_newest_patch(const char *target, char *name, size_t size)
+{
+	json_t *status = upatchctl_status(target);
+	json_t *patches = json_object_get(status, "patches");
+	size_t count = json_array_size(patches);
+	json_t *patch = json_array_get(patches, count ? count - 1 : 0);
+
+	if (count)
+		snprintf(name, size, "%s",
+			 json_string_value(json_object_get(patch, "name")));
+	json_decref(status);
+	return count;
+}
+
+void upatchctl_revert_all(const char *target, const char *when)
+{
+	char name[64];
+
+	while (find_newest_patch(target, name, sizeof(name)))
+		EXPECT_DONE(when, "revert", target, name);
 }
 
 static const char *text_of(const json_t *entry, const char *key)

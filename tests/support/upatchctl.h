@@ -54,6 +54,16 @@ void upatchctl_expect(int exit_status, const char *const args[]);
 				 (const char *const[]){ __VA_ARGS__, NULL })
 void upatchctl_expect_message(int exit_status, const char *part,
 			      const char *const args[]);
+/*
+ * EXPECT_DONE("killed at 7", "wait", target): the exit status has to be 0
+ * after what `when` tells.
+ */
+#define EXPECT_DONE(when, ...)                                                 \
+	upatchctl_expect_done((when),                                          \
+			      (const char *const[]){ __VA_ARGS__, NULL })
+void upatchctl_expect_done(const char *when, const char *const args[]);
+/* One after the other, the newest first. */
+void upatchctl_revert_all(const char *target, const char *when);
 
 /* `status --json` of one process; the caller drops the reference. */
 json_t *upatchctl_status(const char *target);
