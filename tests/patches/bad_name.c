@@ -2,27 +2,11 @@
 /*
  * A name that is no name.
  */
-#include <upatch/patch.h>
+#include "one_function.h"
 
 static int new_work(int x)
 {
 	return x + 2;
 }
 
-static struct upatch_func funcs[] = {
-	{ .old_name = "work", .new_func = new_work },
-	{ 0 },
-};
-
-static struct upatch_object objs[] = {
-	{
-		.funcs = funcs,
-	},
-	UPATCH_OBJECT_END,
-};
-
-static struct upatch_patch patch = {
-	.name = "no name",
-	.objs = objs,
-};
-UPATCH_PATCH(patch);
+ONE_FUNCTION("no name", .old_name = "work", .new_func = new_work);

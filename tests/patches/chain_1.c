@@ -2,7 +2,7 @@
 /*
  * Adds 100 to what ran before it.
  */
-#include <upatch/patch.h>
+#include "one_function.h"
 
 static int (*previous)(int x);
 
@@ -11,22 +11,5 @@ static int new_work(int x)
 	return previous(x) + 100;
 }
 
-static struct upatch_func funcs[] = {
-	{ .old_name = "work",
-	  .new_func = new_work,
-	  .orig_func = (void **)&previous },
-	{ 0 },
-};
-
-static struct upatch_object objs[] = {
-	{
-		.funcs = funcs,
-	},
-	UPATCH_OBJECT_END,
-};
-
-static struct upatch_patch patch = {
-	.name = "chain_1",
-	.objs = objs,
-};
-UPATCH_PATCH(patch);
+ONE_FUNCTION("chain_1", .old_name = "work", .new_func = new_work,
+	     .orig_func = (void **)&previous);

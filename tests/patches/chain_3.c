@@ -2,7 +2,7 @@
 /*
  * Adds 400 to what ran before it.
  */
-#include <upatch/patch.h>
+#include "one_function.h"
 
 static int (*previous)(int x);
 
@@ -11,22 +11,5 @@ static int new_work(int x)
 	return previous(x) + 400;
 }
 
-static struct upatch_func funcs[] = {
-	{ .old_name = "work",
-	  .new_func = new_work,
-	  .orig_func = (void **)&previous },
-	{ 0 },
-};
-
-static struct upatch_object objs[] = {
-	{
-		.funcs = funcs,
-	},
-	UPATCH_OBJECT_END,
-};
-
-static struct upatch_patch patch = {
-	.name = "chain_3",
-	.objs = objs,
-};
-UPATCH_PATCH(patch);
+ONE_FUNCTION("chain_3", .old_name = "work", .new_func = new_work,
+	     .orig_func = (void **)&previous);

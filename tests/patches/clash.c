@@ -3,7 +3,7 @@
  * work() of the victim `exporter` becomes work(x) = x + 7, by way of a name
  * that the victim exports too.
  */
-#include <upatch/patch.h>
+#include "one_function.h"
 
 #if defined(VARIABLE)
 int limit = 7;
@@ -45,20 +45,4 @@ static int new_work(int x)
 	return x + SEVEN;
 }
 
-static struct upatch_func funcs[] = {
-	{ .old_name = "work", .new_func = new_work },
-	{ 0 },
-};
-
-static struct upatch_object objs[] = {
-	{
-		.funcs = funcs,
-	},
-	UPATCH_OBJECT_END,
-};
-
-static struct upatch_patch patch = {
-	.name = NAME,
-	.objs = objs,
-};
-UPATCH_PATCH(patch);
+ONE_FUNCTION(NAME, .old_name = "work", .new_func = new_work);

@@ -2,7 +2,7 @@
 /*
  * A constructor that ends the process.
  */
-#include <upatch/patch.h>
+#include "one_function.h"
 
 #include <stdlib.h>
 
@@ -16,18 +16,4 @@ __attribute__((constructor)) static void crash(void)
 	abort();
 }
 
-static struct upatch_func funcs[] = {
-	{ .old_name = "work", .new_func = new_work },
-	{ 0 },
-};
-
-static struct upatch_object objs[] = {
-	{ .funcs = funcs },
-	UPATCH_OBJECT_END,
-};
-
-static struct upatch_patch patch = {
-	.name = "crashing",
-	.objs = objs,
-};
-UPATCH_PATCH(patch);
+ONE_FUNCTION("crashing", .old_name = "work", .new_func = new_work);

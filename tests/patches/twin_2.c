@@ -2,27 +2,12 @@
 /*
  * The second of two functions with one name.
  */
-#include <upatch/patch.h>
+#include "one_function.h"
 
 static int new_twin(int x)
 {
 	return x + 100;
 }
 
-static struct upatch_func funcs[] = {
-	{ .old_name = "twin", .new_func = new_twin, .old_sympos = 2 },
-	{ 0 },
-};
-
-static struct upatch_object objs[] = {
-	{
-		.funcs = funcs,
-	},
-	UPATCH_OBJECT_END,
-};
-
-static struct upatch_patch patch = {
-	.name = "twin_2",
-	.objs = objs,
-};
-UPATCH_PATCH(patch);
+ONE_FUNCTION("twin_2", .old_name = "twin", .new_func = new_twin,
+	     .old_sympos = 2);
