@@ -6,6 +6,7 @@
  * With PAUSE_MS one more thread waits so long in the middle of every call.
  * report: calls of the slowest thread and mixes of all, since the last one.
  */
+#include "pair_functions.h"
 #include "victim.h"
 
 #include <pthread.h>
@@ -15,34 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Each function's version, as the call found it. */
-struct versions {
-	int outer, first, second;
-	/* in the middle of outer(), old or new */
-	void (*pause)(void);
-};
-
 static atomic_bool stopping;
-
-static REPLACED int first(void)
-{
-	__asm__ volatile("");
-	return 1;
-}
-
-static REPLACED int second(void)
-{
-	sched_yield();
-	return 1;
-}
-
-static REPLACED void outer(struct versions *versions)
-{
-	versions->outer = 1;
-	versions->first = first();
-	versions->pause();
-	versions->second = second();
-}
 
 struct caller {
 	pthread_t thread;

@@ -6,6 +6,7 @@
  * usage: stress LIBRARY
  * report: what happened since the last one, and what was wrong (mixes).
  */
+#include "pair_functions.h"
 #include "victim.h"
 
 #include <dlfcn.h>
@@ -19,36 +20,9 @@
 #define CALLER_COUNT 3
 #define PACE_US	     60000
 
-/* Each function's version, as the call found it. */
-struct versions {
-	int outer, first, second;
-	/* in the middle of outer() */
-	void (*pause)(void);
-};
-
 static atomic_bool stopping;
 static atomic_ulong call_count, mix_count, birth_count, open_count, fork_count;
 static const char *library;
-
-static REPLACED int first(void)
-{
-	__asm__ volatile("");
-	return 1;
-}
-
-static REPLACED int second(void)
-{
-	sched_yield();
-	return 1;
-}
-
-static REPLACED void outer(struct versions *versions)
-{
-	versions->outer = 1;
-	versions->first = first();
-	versions->pause();
-	versions->second = second();
-}
 
 static void yield(void)
 {
