@@ -3,11 +3,12 @@
 #include "references.h"
 
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #include "present_pages.h"
 #include "stack_scan.h"
 
-#define BLOCK_LEN (1UL << 20)
+#define BLOCK_LEN (1UL << 17)
 #define PAGE_LEN  4096UL
 /* Takes some seconds; more than that is nothing to wait for. */
 #define MEMORY_MAX (12UL << 30)
@@ -58,6 +59,18 @@ static bool is_known(const struct reference_query *query, upatch_addr_t value)
 	return false;
 }
 
+/* Through the file, what cannot be read by its program as well; but slower. */
+static size_t read_block(struct search *search, upatch_addr_t start, size_t len)
+{
+	const struct memory *memory = &search->process->memory;
+	struct iovec here = { search->block, len };
+	struct iovec there = { (void *)start, len };
+
+	if (memory_readv(memory, &here, 1, &there, 1) == (ssize_t)len)
+		return len;
+	return memory_read_some(memory, start, search->block, len);
+}
+
 static bool has_reference(struct search *search, upatch_addr_t start,
 			  uint64_t len)
 {
@@ -65,8 +78,7 @@ static bool has_reference(struct search *search, upatch_addr_t start,
 	size_t from = 0, offset;
 	uint64_t word;
 
-	copy.len = memory_read_some(&search->process->memory, start,
-				    search->block, len);
+	copy.len = read_block(search, start, len);
 	search->looked_at += copy.len;
 	while (stack_scan_find(&search->values, &copy, from, &offset)) {
 		from = offset + sizeof(word);

@@ -7,6 +7,7 @@
 
 #define WORD_LEN   sizeof(uint64_t)
 #define PAGE_SHIFT 12
+#define AT_ONCE	   32
 
 static int compare_ranges(const void *left, const void *right)
 {
@@ -98,6 +99,28 @@ static uint64_t load_word(const unsigned char *bytes)
 	return word;
 }
 
+/*
+ * Of so many words at once, whether the upper half of one of them can be right:
+ * a loop that compilers make of vector instructions.
+ */
+static bool some_may_be_inside(const struct scan_values *values,
+			       const unsigned char *bytes)
+{
+	uint32_t lowest = (uint32_t)(values->lowest >> 32);
+	uint32_t span =
+		(uint32_t)((values->lowest + values->span) >> 32) - lowest;
+	uint32_t found = 0;
+
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		uint32_t upper;
+
+		memcpy(&upper, bytes + i * WORD_LEN + WORD_LEN / 2,
+		       sizeof(upper));
+		found |= upper - lowest <= span;
+	}
+	return found;
+}
+
 bool stack_scan_find(const struct scan_values *values,
 		     const struct stack_copy *copy, size_t from,
 		     size_t *ret_offset)
@@ -108,8 +131,14 @@ bool stack_scan_find(const struct scan_values *values,
 	offset = from + (size_t)(-(copy->base + from) % WORD_LEN);
 	for (; offset < copy->len && copy->len - offset >= WORD_LEN;
 	     offset += WORD_LEN) {
-		uint64_t word = load_word(copy->bytes + offset);
+		uint64_t word;
 
+		while (copy->len - offset >= AT_ONCE * WORD_LEN &&
+		       !some_may_be_inside(values, copy->bytes + offset))
+			offset += AT_ONCE * WORD_LEN;
+		if (copy->len - offset < WORD_LEN)
+			break;
+		word = load_word(copy->bytes + offset);
 		if (!stack_scan_has(values, word))
 			continue;
 		*ret_offset = offset;

@@ -144,3 +144,29 @@ Test(stack_scan, word_outside_of_the_copy_is_not_there)
 	cr_assert(not(stack_copy_word(&copy, 16, &word)));
 	cr_assert(not(stack_copy_word(&copy, (uint64_t)-8, &word)));
 }
+
+#define WORDS_MAX 200
+
+/* 32 words are looked at together: wherever it is, and whatever is around. */
+Test(stack_scan, word_is_found_at_each_place)
+{
+	static const struct addr_range ranges[] = {
+		{ 0x5554ffffff00, 0x5554ffffff80 },
+		{ 0x7ffff7a00000, 0x7ffff7a00001 },
+	};
+	static const uint64_t others[] = { 0, UINT64_MAX, 0x5554fffffeff,
+					   0x6000deadbeef };
+	uint64_t words[WORDS_MAX];
+	struct scan_values values;
+
+	stack_scan_init(&values, ranges, 2);
+	for (size_t at = 0; at < WORDS_MAX; at++) {
+		for (size_t i = 0; i < WORDS_MAX; i++)
+			words[i] = others[(at + i) % 4];
+		words[at] = at % 2 ? 0x7ffff7a00000 : 0x5554ffffff7f;
+		for (size_t count = at; count <= WORDS_MAX; count += 7)
+			expect_find(&values, words, count, 0,
+				    count > at ? (long)(8 * at) : -1);
+		expect_find(&values, words, WORDS_MAX, 8 * at + 8, -1);
+	}
+}
