@@ -181,6 +181,7 @@ static int check_fleet(const struct upatch_patch_file *file,
 		       const struct report *report, struct upatch_error *err)
 {
 	const struct fleet_words words = {
+		.what = "apply the patch",
 		.done = "would apply",
 		.patch = upatch_patch_file_info(file)->name,
 		.json_of_product = json_of_product,
@@ -192,16 +193,9 @@ static int check_fleet(const struct upatch_patch_file *file,
 		.user = &many,
 		.is_once = true,
 	};
-	struct fleet fleet;
-	int code = fleet_run(&fleet, arguments->operands[1], &work, arguments,
-			     err);
 
-	if (code == 0)
-		code = fleet_report(report, &fleet, &words, err);
-	if (code == 0)
-		code = fleet_judge(&fleet, "apply the patch", err);
-	fleet_free(&fleet);
-	return code;
+	return fleet_run_and_report(arguments->operands[1], &work, &words,
+				    arguments, report, err);
 }
 
 static int check_many(const struct arguments *arguments,

@@ -89,32 +89,12 @@ static int operate(struct upatch_target *target,
 	return code;
 }
 
-static int report_and_judge(const struct fleet *fleet,
-			    const struct fleet_operation *operation,
-			    const struct arguments *arguments,
-			    const struct report *report,
-			    struct upatch_error *err)
-{
-	const struct fleet_words words = {
-		.done = arguments->dry_run ? "can apply" : operation->done,
-		.patch = operation->patch,
-		.json_of_product = fleet_json_of_result,
-		.dry_run = arguments->dry_run,
-	};
-	char what[128];
-	int code = fleet_report(report, fleet, &words, err);
-
-	snprintf(what, sizeof(what), "%s%s%s", operation->verb,
-		 operation->patch ? " " : "",
-		 operation->patch ? operation->patch : "");
-	return code != 0 ? code : fleet_judge(fleet, what, err);
-}
-
 int fleet_operation_run(const struct fleet_operation *operation,
 			const struct arguments *arguments,
 			const struct report *report, struct upatch_error *err)
 {
 	struct fleet_operation work_on = *operation;
+	char what[128];
 	const struct fleet_work work = {
 		.check = check,
 		.run = operate,
@@ -125,13 +105,17 @@ int fleet_operation_run(const struct fleet_operation *operation,
 		.missing = operation->missing,
 		.is_once = operation->is_once,
 	};
-	struct fleet fleet;
-	int code = fleet_run(&fleet, arguments->operands[0], &work, arguments,
-			     err);
+	const struct fleet_words words = {
+		.what = what,
+		.done = arguments->dry_run ? "can apply" : operation->done,
+		.patch = operation->patch,
+		.json_of_product = fleet_json_of_result,
+		.dry_run = arguments->dry_run,
+	};
 
-	if (code == 0)
-		code = report_and_judge(&fleet, operation, arguments, report,
-					err);
-	fleet_free(&fleet);
-	return code;
+	snprintf(what, sizeof(what), "%s%s%s", operation->verb,
+		 operation->patch ? " " : "",
+		 operation->patch ? operation->patch : "");
+	return fleet_run_and_report(arguments->operands[0], &work, &words,
+				    arguments, report, err);
 }

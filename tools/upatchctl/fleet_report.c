@@ -178,8 +178,8 @@ static void put_summary(FILE *out, const struct fleet *fleet,
 	fputc('\n', out);
 }
 
-int fleet_report(const struct report *report, const struct fleet *fleet,
-		 const struct fleet_words *words, struct upatch_error *err)
+static int tell(const struct report *report, const struct fleet *fleet,
+		const struct fleet_words *words, struct upatch_error *err)
 {
 	if (report->is_json && words->is_lines)
 		return put_lines(report, fleet, words, err);
@@ -190,4 +190,20 @@ int fleet_report(const struct report *report, const struct fleet *fleet,
 	if (!words->is_list)
 		put_summary(report->out, fleet, words);
 	return 0;
+}
+
+int fleet_run_and_report(const char *selector, const struct fleet_work *work,
+			 const struct fleet_words *words,
+			 const struct arguments *arguments,
+			 const struct report *report, struct upatch_error *err)
+{
+	struct fleet fleet;
+	int code = fleet_run(&fleet, selector, work, arguments, err);
+
+	if (code == 0)
+		code = tell(report, &fleet, words, err);
+	if (code == 0)
+		code = fleet_judge(&fleet, words->what, err);
+	fleet_free(&fleet);
+	return code;
 }

@@ -8,6 +8,7 @@
 
 /* How each kind of product is told. */
 struct fleet_words {
+	const char *what;  /* as fleet_judge has it */
 	const char *done;  /* "applied" */
 	const char *patch; /* NULL: none, or not the same everywhere */
 	/* an object; of a log an array of objects */
@@ -24,13 +25,16 @@ struct fleet_words {
 };
 
 /*
+ * Does the work in all processes that the selector means, and tells of it.
  * JSON: an array, one object per process.  Text: a line per process that
  * failed, and a summary.
  */
-UPATCH_MUST_CHECK int fleet_report(const struct report *report,
-				   const struct fleet *fleet,
-				   const struct fleet_words *words,
-				   struct upatch_error *err);
+UPATCH_MUST_CHECK int fleet_run_and_report(const char *selector,
+					   const struct fleet_work *work,
+					   const struct fleet_words *words,
+					   const struct arguments *arguments,
+					   const struct report *report,
+					   struct upatch_error *err);
 
 /* Adds a member "pid" to an object; NULL: out of memory. */
 json_t *fleet_json_with_pid(json_t *json, const struct fleet_member *member);

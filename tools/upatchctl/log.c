@@ -59,6 +59,7 @@ static int show_many(const struct arguments *arguments,
 		     const struct report *report, struct upatch_error *err)
 {
 	const struct fleet_words words = {
+		.what = "show the log",
 		.json_of_product = json_of_product,
 		.text_of_product = text_of_product,
 		.is_list = true,
@@ -70,16 +71,9 @@ static int show_many(const struct arguments *arguments,
 		.free_product = free_log,
 		.is_once = true,
 	};
-	struct fleet fleet;
-	int code = fleet_run(&fleet, arguments->operands[0], &work, arguments,
-			     err);
 
-	if (code == 0)
-		code = fleet_report(report, &fleet, &words, err);
-	if (code == 0)
-		code = fleet_judge(&fleet, "show the log", err);
-	fleet_free(&fleet);
-	return code;
+	return fleet_run_and_report(arguments->operands[0], &work, &words,
+				    arguments, report, err);
 }
 
 /* --- The command ------------------------------------------------------ */

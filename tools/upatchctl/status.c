@@ -134,6 +134,7 @@ static int show_many(const struct arguments *arguments,
 {
 	struct many many = { .name = arguments->operands[1] };
 	const struct fleet_words words = {
+		.what = "show the status",
 		.patch = many.name,
 		.json_of_product = json_of_product,
 		.text_of_product = text_of_product,
@@ -148,16 +149,9 @@ static int show_many(const struct arguments *arguments,
 		.missing = many.name ? "that patch" : NULL,
 		.is_once = true,
 	};
-	struct fleet fleet;
-	int code = fleet_run(&fleet, arguments->operands[0], &work, arguments,
-			     err);
 
-	if (code == 0)
-		code = fleet_report(report, &fleet, &words, err);
-	if (code == 0)
-		code = fleet_judge(&fleet, "show the status", err);
-	fleet_free(&fleet);
-	return code;
+	return fleet_run_and_report(arguments->operands[0], &work, &words,
+				    arguments, report, err);
 }
 
 static int status_run(const struct arguments *arguments,
