@@ -271,6 +271,21 @@ static bool is_to_be_stopped(struct remote_call *call, struct watch *watch)
 	       tracer_now_ns() >= newborn_deadline(call, UINT64_MAX);
 }
 
+/*
+ * The agent may be born after threads of the program, for which the borrowed
+ * one need not wait.
+ */
+static void note_other(struct remote_call *call, const struct watch *watch,
+		       struct thread *other, uint64_t now)
+{
+	if (!other->is_new)
+		tracer_resume(other);
+	else if (watch->to_syscall)
+		remote_call_release_newborn(call);
+	else if (!call->newborn_since_ns)
+		call->newborn_since_ns = now;
+}
+
 /* Until the thread stops, for which it is asked when it has reported. */
 static int wait_for_report(struct remote_call *call, struct watch *watch,
 			   uint64_t deadline_ns, struct upatch_error *err)
@@ -288,11 +303,8 @@ static int wait_for_report(struct remote_call *call, struct watch *watch,
 		now = tracer_now_ns();
 		if (!other && (now < until || now >= deadline_ns))
 			return not_back(call, deadline_ns, err);
-		if (other && other->is_new && !call->newborn_since_ns &&
-		    !watch->to_syscall)
-			call->newborn_since_ns = now;
-		if (other && other != thread && !other->is_new)
-			tracer_resume(other);
+		if (other && other != thread)
+			note_other(call, watch, other, now);
 		if (watch->gap_ns < LOOK_GAP_MAX_NS)
 			watch->gap_ns += watch->gap_ns / 8;
 		if (is_to_be_stopped(call, watch))

@@ -14,6 +14,7 @@
 /* UPATCH_CYCLES=200 is the long run. */
 #define PRESET_CYCLES 15
 #define SETXID_CYCLES 2
+#define PARENTS	      3
 #define STORM_CYCLES  5
 
 TestSuite(churn, .timeout = 600);
@@ -65,6 +66,23 @@ Test(churn, main_thread_is_not_borrowed_while_it_frees_a_stack)
 	}
 	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
+}
+
+/* Threads of the program are born long before the agent. */
+Test(churn, thread_is_borrowed_while_another_creates_threads)
+{
+	require_ptrace();
+	for (int i = 0; i < PARENTS; i++) {
+		struct victim victim;
+
+		VICTIM_START(&victim, "parent");
+		upatchctl_apply(victim.target, "work");
+		victim_expect(&victim, "call", "work=3");
+		upatchctl_revert(victim.target, "work");
+		victim_expect(&victim, "call", "work=2");
+		victim_check_undisturbed(&victim);
+		victim_stop(&victim);
+	}
 }
 
 static struct victim storm;
