@@ -172,7 +172,11 @@ static size_t read_target(void *user, upatch_addr_t addr, uint8_t *buf,
 
 /* --- Life cycle ---------------------------------------------------------- */
 
-/* What every thread is judged by, before the first one is stopped. */
+/*
+ * What every thread is judged by, before the first one is stopped.  Of a
+ * library beside libc.so.6, which may be gone by now, not known means that no
+ * thread inside it fits.
+ */
 static int read_libc(const struct process *process, struct upatch_error *err)
 {
 	for (size_t i = 0; i < process->modules.count; i++) {
@@ -181,7 +185,8 @@ static int read_libc(const struct process *process, struct upatch_error *err)
 		if (!module->soname || !is_libc_name(module->soname))
 			continue;
 		(void)process_exports(process, module);
-		if (process->exports[i].is_unknown)
+		if (process->exports[i].is_unknown &&
+		    !strcmp(module->soname, "libc.so.6"))
 			return error_set(
 				err, UPATCH_ERROR_SYSTEM, 0,
 				"cannot read the symbols of '%s' in process %d",
