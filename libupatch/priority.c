@@ -47,18 +47,27 @@ void priority_restore(struct priority *priority)
 /* Who has another priority than the usual one shall keep it. */
 static bool is_ordinary(const struct turns *turns)
 {
-	return turns->policy == SCHED_OTHER &&
-	       (turns->nice == 0 || turns->nice == TURNS_HIGHEST);
+	return turns->policy == SCHED_OTHER && turns->nice == 0;
+}
+
+/* Or one of those that the command chooses for itself. */
+static bool is_ours(const struct turns *turns)
+{
+	return is_ordinary(turns) ||
+	       (turns->policy == SCHED_OTHER &&
+		(turns->nice == TURNS_PATIENT || turns->nice == TURNS_HIGHEST));
 }
 
 void priority_raise_tracer(void)
 {
 	struct turns wanted;
 
-	if (!turns_get(0, &wanted) || !is_ordinary(&wanted))
+	if (!turns_get(0, &wanted) || !is_ours(&wanted))
 		return;
 	wanted.slice_ns = TURNS_SHORT_NS;
-	if (!turns_set(0, &wanted) || !priority_is_crowded())
+	if (wanted.nice == TURNS_PATIENT)
+		wanted.nice = 0;
+	if (!turns_set(0, &wanted) || !turns_are_very_rare())
 		return;
 	wanted.nice = TURNS_HIGHEST;
 	(void)turns_set(0, &wanted);
@@ -69,8 +78,8 @@ void priority_raise_agent(pid_t tid)
 	struct turns wanted;
 
 	/* The flag would take from what it creates the target's own priority. */
-	if (!turns_get(tid, &wanted) || !is_ordinary(&wanted) || wanted.nice ||
-	    !priority_is_crowded())
+	if (!turns_get(tid, &wanted) || !is_ordinary(&wanted) ||
+	    !turns_are_rare())
 		return;
 	wanted.slice_ns = TURNS_SHORT_NS;
 	wanted.nice = TURNS_HIGHEST;

@@ -7,6 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* So many threads for each processor; one more is the one that asks. */
+#define RARE_FACTOR	 2
+#define VERY_RARE_FACTOR 8
+
 bool turns_get(pid_t tid, struct turns *ret_turns)
 {
 	return !syscall(SYS_sched_getattr, tid, ret_turns, sizeof(*ret_turns),
@@ -40,4 +44,14 @@ long turns_processors(void)
 	if (sched_getaffinity(0, sizeof(set), &set))
 		return sysconf(_SC_NPROCESSORS_ONLN);
 	return CPU_COUNT(&set);
+}
+
+bool turns_are_rare(void)
+{
+	return turns_wanted() > RARE_FACTOR * turns_processors() + 1;
+}
+
+bool turns_are_very_rare(void)
+{
+	return turns_wanted() > VERY_RARE_FACTOR * turns_processors() + 1;
 }

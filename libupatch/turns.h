@@ -27,6 +27,8 @@ struct turns {
  */
 #define TURNS_SHORT_NS 100000u
 #define TURNS_HIGHEST  (-20)
+/* Of a command with many processes, while nobody waits for it. */
+#define TURNS_PATIENT 10
 
 /* `tid` may be 0, the calling thread.  False: that is not permitted. */
 bool turns_get(pid_t tid, struct turns *ret_turns);
@@ -36,5 +38,12 @@ bool turns_set(pid_t tid, const struct turns *turns);
 long turns_wanted(void);
 /* Those that we may use. */
 long turns_processors(void);
+/* More threads want one than there are. */
+bool turns_are_rare(void);
+/*
+ * So many more that whoever takes his turns lasts for seconds.  Below that it
+ * is as with servers that have work to do.
+ */
+bool turns_are_very_rare(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "interrupt.h"
 #include "libupatch/clock.h"
 #include "libupatch/error.h"
+#include "pace.h"
 
 /* Whoever waits for a thread of its process holds up no other process. */
 #define MAX_WORKERS 64
@@ -217,13 +218,13 @@ static bool wait_for_one(struct round *round, size_t done)
 	return ret == 0;
 }
 
-/* One worker for each core; more while all of them wait. */
+/* One worker for each core that is idle; more while all of them wait. */
 static size_t start_workers(struct round *round, pthread_t *workers)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t wanted = cores > 1 ? (size_t)cores : 2;
+	size_t wanted = pace_worker_count();
 	size_t count = 0;
 
+	pace_be_patient();
 	pthread_mutex_lock(&round->lock);
 	for (;;) {
 		size_t done = round->done;
