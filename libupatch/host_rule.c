@@ -21,6 +21,7 @@
  * Functions of libc that wait in a system call and hold no lock of libc then;
  * what they may hold meanwhile belongs to the caller.  Left out on purpose:
  * stdio, getaddrinfo, fork, system, dl_iterate_phdr and whatever else locks.
+ * Three do not wait; as a rule a signal that was blocked is taken in them.
  * `in_allocators`: allocators wait so for their own locks.
  * `frees_stack`: when the thread has ended, its stack goes back under the lock
  * of libc's cache of stacks, with munmap, or free, which can wait for a lock.
@@ -48,6 +49,7 @@ static const struct waiting_call {
 	{ "flock", false, false },
 	{ "fsync", false, false },
 	{ "ioctl", false, false },
+	{ "kill", false, false },
 	{ "mq_receive", false, false },
 	{ "mq_send", false, false },
 	{ "mq_timedreceive", false, false },
@@ -91,6 +93,7 @@ static const struct waiting_call {
 	{ "pthread_rwlock_timedrdlock", true, false },
 	{ "pthread_rwlock_timedwrlock", true, false },
 	{ "pthread_rwlock_wrlock", true, false },
+	{ "pthread_sigmask", false, false },
 	{ "pthread_timedjoin_np", false, true },
 	{ "pwrite", false, false },
 	{ "pwrite64", false, false },
@@ -119,6 +122,7 @@ static const struct waiting_call {
 	{ "sendmmsg", false, false },
 	{ "sendmsg", false, false },
 	{ "sendto", false, false },
+	{ "sigprocmask", false, false },
 	{ "sigsuspend", false, false },
 	{ "sigtimedwait", false, false },
 	{ "sigwait", false, false },

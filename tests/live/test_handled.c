@@ -46,7 +46,8 @@ struct case_name {
 };
 
 static struct case_name entered_cases[] = {
-	{ "epoll" }, { "select" }, { "read" }, { "program" }, { "fork" },
+	{ "epoll" }, { "select" },  { "read" }, { "program" },
+	{ "fork" },  { "unblock" }, { "kill" },
 };
 
 ParameterizedTestParameters(handled, process_is_patched)

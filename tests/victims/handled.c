@@ -179,6 +179,28 @@ static void allocate(void)
 	}
 }
 
+/* As PostgreSQL's server, which forks in the handler. */
+static void unblock(void)
+{
+	sigset_t alarm, pending;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	while (!released) {
+		sigprocmask(SIG_BLOCK, &alarm, NULL);
+		do
+			sigpending(&pending);
+		while (!sigismember(&pending, SIGALRM));
+		sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+	}
+}
+
+static void send(void)
+{
+	while (!released)
+		kill(getpid(), SIGALRM);
+}
+
 static int compare_waiting(const void *left, const void *right)
 {
 	wait_select();
@@ -198,6 +220,8 @@ static const struct handled_case cases[] = {
 	{ "read", ASLEEP, wait_read, enter, SA_RESTART },
 	{ "program", IN_PROGRAM, spin, enter, 0 },
 	{ "fork", ASLEEP, wait_select, enter_child, 0 },
+	{ "unblock", IN_LIBC, unblock, enter, 0 },
+	{ "kill", IN_LIBC, send, enter, 0 },
 	{ "malloc", IN_LIBC, allocate, enter, 0 },
 	{ "qsort", ASLEEP, sort, enter, 0 },
 	{ "sorting", IN_PROGRAM, spin, enter_sorting, 0 },
