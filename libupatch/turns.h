@@ -27,8 +27,11 @@ struct turns {
  */
 #define TURNS_SHORT_NS 100000u
 #define TURNS_HIGHEST  (-20)
-/* Of a command with many processes, while nobody waits for it. */
-#define TURNS_PATIENT 10
+/*
+ * Of a command with many processes, while nobody waits for it.  Not what
+ * nice(1) gives by default, so that a choice of the user's is known as such.
+ */
+#define TURNS_PATIENT 11
 
 /* `tid` may be 0, the calling thread.  False: that is not permitted. */
 bool turns_get(pid_t tid, struct turns *ret_turns);
