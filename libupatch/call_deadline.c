@@ -28,6 +28,8 @@
 #define CODE_MAX 512
 /* A call that has begun since then loses no more than that. */
 #define FRESH_NS 20000000UL
+/* A call whose time is over takes no longer to wake up, as a rule. */
+#define LATE_NS 200000UL
 /* By one part in so many (adjtimex(2), 500 parts per million) */
 #define SLEW_MAX 2000
 
@@ -272,13 +274,22 @@ static void set_timeout(const struct call_deadlines *deadlines, pid_t tid,
 	deadline->arguments[deadline->timeout.argument] = value;
 }
 
-/* The stop is the only sleep since it was seen. */
-static bool is_the_one_seen(pid_t tid, const struct call_deadline *deadline)
+/*
+ * The stop is the only sleep since it was seen.  So it is for the next call,
+ * too, if that was interrupted before it slept; but a call whose time was over
+ * before the stop had ended.
+ */
+static bool is_the_one_seen(struct call_deadlines *deadlines, pid_t tid,
+			    const struct call_deadline *deadline)
 {
-	struct sched_sleep sleep;
+	struct sched_sleep stop;
+	uint64_t stop_ns;
 
-	return sched_clock_read(tid, &sleep) &&
-	       sleep.count == deadline->sleep.count + 1;
+	if (!sched_clock_read(tid, &stop) ||
+	    stop.count != deadline->sleep.count + 1)
+		return false;
+	return !sched_clock_begin(&deadlines->clock, &stop, &stop_ns) ||
+	       stop_ns < deadline->end_ns + LATE_NS;
 }
 
 /* Its time-out begins again, but not with the next stop. */
@@ -319,11 +330,12 @@ void call_deadline_apply(struct call_deadlines *deadlines, pid_t tid,
 	bool is_known =
 		deadline->state != CALL_NONE && is_pending(deadline, regs);
 
+	if (is_known)
+		find_end(deadlines, deadline);
 	if (is_known && deadline->state == CALL_SEEN)
-		is_known = is_the_one_seen(tid, deadline);
+		is_known = is_the_one_seen(deadlines, tid, deadline);
 	if (is_known) {
 		deadline->state = CALL_KNOWN;
-		find_end(deadlines, deadline);
 	} else {
 		begin_now(deadlines, tid, regs, now, deadline);
 	}
