@@ -60,20 +60,32 @@ static unsigned long switches_of(const struct victim *victim)
 	return count;
 }
 
+/* Of a victim that an apply has waited for in vain, for a second. */
+static unsigned long switches_until_refused(const char *command,
+					    const char *answer,
+					    const char *reason,
+					    struct victim *victim)
+{
+	unsigned long before;
+
+	require_ptrace();
+	VICTIM_START(victim, "lasting");
+	victim_expect(victim, command, answer);
+	before = switches_of(victim);
+	EXPECT_REFUSAL(EXIT_TIMED_OUT, reason, "apply", "--timeout", "1",
+		       victim->target, path_of_patch("lasting"));
+	return switches_of(victim) - before;
+}
+
 /* It waits below qsort; in a second it is looked at about 50 times. */
 Test(stops, thread_that_cannot_be_borrowed_is_left_alone)
 {
 	struct victim victim;
-	unsigned long before;
+	unsigned long switches =
+		switches_until_refused("sort", "sorting", "could be borrowed",
+				       &victim);
 
-	require_ptrace();
-	VICTIM_START(&victim, "lasting");
-	victim_expect(&victim, "sort", "sorting");
-	before = switches_of(&victim);
-	EXPECT_REFUSAL(EXIT_TIMED_OUT, "could be borrowed", "apply",
-		       "--timeout", "1", victim.target,
-		       path_of_patch("lasting"));
-	cr_expect(le(ulong, switches_of(&victim) - before, 4));
+	cr_expect(le(ulong, switches, 4));
 	victim_expect(&victim, "out", "out");
 	victim_stop(&victim);
 }
@@ -85,14 +97,10 @@ Test(stops, thread_that_cannot_be_borrowed_is_left_alone)
 Test(stops, thread_that_blocks_is_left_alone)
 {
 	struct victim victim;
-	unsigned long before;
+	unsigned long switches =
+		switches_until_refused("hold", "held", "have not moved",
+				       &victim);
 
-	require_ptrace();
-	VICTIM_START(&victim, "lasting");
-	victim_expect(&victim, "hold", "held");
-	before = switches_of(&victim);
-	EXPECT_REFUSAL(EXIT_TIMED_OUT, "have not moved", "apply", "--timeout",
-		       "1", victim.target, path_of_patch("lasting"));
-	cr_expect(le(ulong, switches_of(&victim) - before, 100));
+	cr_expect(le(ulong, switches, 100));
 	victim_stop(&victim);
 }
