@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "clock.h"
 #include "fetch.h"
 #include "tasks.h"
 #include "tracer.h"
@@ -102,14 +103,14 @@ int agent_end_wait(const struct process *process, uint64_t deadline_ns,
 		   struct upatch_error *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	const uint64_t begin = tracer_now_ns();
+	const uint64_t begin = clock_now_ns();
 	pid_t agent = agent_end_find(process);
 
 	/* It may be at its very beginning, or its end. */
 	if (!agent)
 		nanosleep(&pause, NULL);
 	while (is_there(process, agent)) {
-		const uint64_t now = tracer_now_ns();
+		const uint64_t now = clock_now_ns();
 
 		if (asked_to_stop(&process->asked))
 			return asked_report(err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "clock.h"
 #include "code_runs.h"
 #include "handlers.h"
 #include "priority.h"
@@ -309,7 +310,7 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 				    barrier->tracer->threads[i]);
 	tracer_defer_calls(barrier->tracer, true);
 	priority_raise(&priority);
-	begin = tracer_now_ns();
+	begin = clock_now_ns();
 	if (tracer_stop_all(barrier->tracer, begin + barrier->patience_ns,
 			    &tid)) {
 		outcome = check_view(barrier, err);
@@ -322,7 +323,7 @@ static enum outcome try_once(struct barrier *barrier, uint64_t *ret_ns,
 	}
 	tracer_resume_all(barrier->tracer);
 	priority_restore(&priority);
-	*ret_ns = tracer_now_ns() - begin;
+	*ret_ns = clock_now_ns() - begin;
 	return outcome;
 }
 
@@ -367,12 +368,12 @@ static void pause_before_retry(struct barrier *barrier, uint64_t deadline_ns)
 
 	do {
 		tracer_serve(barrier->tracer,
-			     tracer_now_ns() + barrier->pause_ns);
+			     clock_now_ns() + barrier->pause_ns);
 		if (barrier->pause_ns < RETRY_PAUSE_MAX_NS)
 			barrier->pause_ns *= 2;
 	} while (barrier->deaf_tid &&
 		 tasks_state(pid, barrier->deaf_tid) == 'D' &&
-		 tracer_now_ns() < deadline_ns &&
+		 clock_now_ns() < deadline_ns &&
 		 !asked_to_stop(&barrier->process->asked));
 	barrier->deaf_tid = 0;
 }
@@ -398,7 +399,7 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 			outcome = try_once(barrier, ret_ns, &problem);
 		if (outcome == WRITTEN)
 			return 0;
-		if (outcome == FAILED || tracer_now_ns() >= deadline_ns)
+		if (outcome == FAILED || clock_now_ns() >= deadline_ns)
 			break;
 		if (asked_to_stop(&barrier->process->asked))
 			return asked_report(err);

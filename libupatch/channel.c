@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fetch.h"
 #include "tasks.h"
 #include "tracer.h"
@@ -132,7 +133,7 @@ static bool is_stopped_too_long(const struct channel *channel)
 {
 	const struct asked *asked = channel->asked;
 
-	return (tracer_now_ns() >= channel->stopped_deadline_ns ||
+	return (clock_now_ns() >= channel->stopped_deadline_ns ||
 		(asked && asked->interrupted &&
 		 asked->interrupted(asked->user))) &&
 	       tasks_is_stopped(channel->pid);
@@ -145,8 +146,8 @@ static bool is_asked_too_long(const struct channel *channel,
 	if (!channel->runs_foreign_code || !asked_to_stop(channel->asked))
 		return false;
 	if (!*asked_since_ns)
-		*asked_since_ns = tracer_now_ns();
-	return tracer_now_ns() - *asked_since_ns >= ASKED_PATIENCE_NS;
+		*asked_since_ns = clock_now_ns();
+	return clock_now_ns() - *asked_since_ns >= ASKED_PATIENCE_NS;
 }
 
 static int was_stopped(const struct channel *channel, const char *what,
@@ -169,7 +170,7 @@ static int give_up_stopped(struct channel *channel, const char *what,
 
 static int poll_time_ms(const struct channel *channel, uint64_t deadline_ns)
 {
-	uint64_t now = tracer_now_ns(), left_ns;
+	uint64_t now = clock_now_ns(), left_ns;
 
 	if (now >= deadline_ns)
 		return 0;
@@ -210,7 +211,7 @@ static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
 			channel->unanswered++;
 			return asked_report(err);
 		}
-		if (tracer_now_ns() < deadline_ns)
+		if (clock_now_ns() < deadline_ns)
 			continue;
 		channel->unanswered++;
 		return error_set(

@@ -2,6 +2,7 @@
 /* The end of an operation that failed. */
 #include "conclude.h"
 
+#include "clock.h"
 #include "drive.h"
 #include "tracer.h"
 
@@ -30,7 +31,7 @@ static int try_to_end(struct operation *operation, enum aim aim,
 		      struct upatch_error *err)
 {
 	const struct drive drive = { .is_running = true };
-	uint64_t limit = tracer_now_ns() + LIMIT_NS;
+	uint64_t limit = clock_now_ns() + LIMIT_NS;
 	int ret;
 
 	operation_leave(operation);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "adopt.h"
+#include "clock.h"
 #include "cross.h"
 #include "leave.h"
 #include "mover.h"
@@ -51,7 +52,7 @@ static void tell_progress(struct driver *driver, const struct mover *mover)
 
 	operation->result.thread_count = (unsigned int)mover->thread_count;
 	(void)!channel_request(&operation->channel, &request, -1,
-			       tracer_now_ns() + 1000000000UL, &reply,
+			       clock_now_ns() + 1000000000UL, &reply,
 			       "report progress", NULL);
 	if (operation->options.progress)
 		operation->options.progress(&progress, operation->options.user);
@@ -60,7 +61,7 @@ static void tell_progress(struct driver *driver, const struct mover *mover)
 static bool stop_moving(struct mover *mover, void *user)
 {
 	struct driver *driver = user;
-	uint64_t now = tracer_now_ns();
+	uint64_t now = clock_now_ns();
 
 	if (now - driver->last_progress_ns >= PROGRESS_NS) {
 		driver->last_progress_ns = now;
@@ -82,7 +83,7 @@ static bool send_sought(struct driver *driver, const struct rt_range *ranges,
 
 	memcpy(request.sought.ranges, ranges, count * sizeof(*ranges));
 	return !channel_request(&driver->operation->channel, &request, -1,
-				tracer_now_ns() + 1000000000UL, &reply,
+				clock_now_ns() + 1000000000UL, &reply,
 				"tell what is sought", NULL);
 }
 
@@ -220,7 +221,7 @@ static int reverse_after(struct driver *driver, struct upatch_error *err)
 	if (ret)
 		return ret;
 	ret = move(driver,
-		   tracer_now_ns() + operation->options.timeout_ms * 1000000UL +
+		   clock_now_ns() + operation->options.timeout_ms * 1000000UL +
 			   1000000000UL,
 		   err);
 	if (ret != UPATCH_ERROR_TIMED_OUT)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "tracer.h"
 
 #define RETRY_PAUSE_NS 3000000L
@@ -128,7 +129,7 @@ int flux_run(const struct flux_work *work, struct upatch_target *target,
 	     struct upatch_result *ret_result, struct upatch_error *err)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_PAUSE_NS };
-	const uint64_t begin_ns = tracer_now_ns();
+	const uint64_t begin_ns = clock_now_ns();
 	struct upatch_error local = { 0 };
 	struct operation operation;
 	bool retry;

@@ -9,6 +9,7 @@
 
 #include "agent_end.h"
 #include "arch/own_calls.h"
+#include "clock.h"
 #include "examine.h"
 #include "host_facts.h"
 #include "protocol.h"
@@ -129,7 +130,7 @@ static void look_at_copy(struct search *search, struct thread *thread)
 	bool has_copy;
 
 	if (tracer_stop(search->tracer, thread,
-			tracer_now_ns() + STOP_TIMEOUT_NS, NULL))
+			clock_now_ns() + STOP_TIMEOUT_NS, NULL))
 		return;
 	has_copy = thread->run == THREAD_STOPPED &&
 		   thread->event == THREAD_EVENT_INTERRUPT &&
@@ -239,10 +240,10 @@ static int stop(struct search *search, struct thread *thread,
 
 	do
 		ret = tracer_stop(tracer, thread,
-				  tracer_now_ns() + STOP_TIMEOUT_NS, err);
+				  clock_now_ns() + STOP_TIMEOUT_NS, err);
 	while (ret == UPATCH_ERROR_TIMED_OUT &&
 	       tasks_state(tracer->pid, thread->tid) == 'R' &&
-	       tracer_now_ns() < search->deadline_ns &&
+	       clock_now_ns() < search->deadline_ns &&
 	       !asked_to_stop(&search->process->asked));
 	return ret;
 }
@@ -350,7 +351,7 @@ static int try_others(struct search *search, struct thread **ret_thread,
 	else
 		count = rank_candidates(search, tids, count, candidates);
 	for (size_t i = 0; !ret && !*ret_thread && i < count; i++) {
-		if (tracer_now_ns() >= search->deadline_ns ||
+		if (clock_now_ns() >= search->deadline_ns ||
 		    asked_to_stop(&search->process->asked))
 			break;
 		ret = try_thread(search, candidates[i].tid, ret_thread, err);
@@ -435,11 +436,11 @@ int host_find(struct process *process, struct tracer *tracer,
 			ret = asked_report(err);
 			break;
 		}
-		if (tracer_now_ns() >= deadline_ns) {
+		if (clock_now_ns() >= deadline_ns) {
 			ret = none_found(&search, err);
 			break;
 		}
-		tracer_serve(tracer, tracer_now_ns() + pause_ns);
+		tracer_serve(tracer, clock_now_ns() + pause_ns);
 		if (pause_ns < ROUND_PAUSE_MAX_NS)
 			pause_ns *= 2;
 	}

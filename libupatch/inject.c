@@ -14,6 +14,7 @@
 
 #include "agent_end.h"
 #include "arch/stub.h"
+#include "clock.h"
 #include "host.h"
 #include "priority.h"
 #include "remote_call.h"
@@ -488,7 +489,7 @@ static void unmap_leftover(struct entry *entry, struct tracer *tracer,
 			    &problem);
 	if (!ret)
 		ret = remote_call_close(&call,
-					tracer_now_ns() + CLOSE_TIMEOUT_NS,
+					clock_now_ns() + CLOSE_TIMEOUT_NS,
 					&problem);
 	if (ret)
 		error_append(err, "%s", problem.message);
@@ -517,7 +518,7 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 		ret = load_runtime(entry, &call, err);
 	else
 		ret = start_again(entry, &call, err);
-	close_ret = remote_call_close(&call, tracer_now_ns() + CLOSE_TIMEOUT_NS,
+	close_ret = remote_call_close(&call, clock_now_ns() + CLOSE_TIMEOUT_NS,
 				      &close_err);
 	priority_restore(&priority);
 	if (!ret && close_ret) {
@@ -596,11 +597,11 @@ static int enter_target(struct tracer *tracer, void *user,
 			&thread, err);
 	if (ret)
 		return ret;
-	begin = tracer_now_ns();
+	begin = clock_now_ns();
 	entry->call_deadline_ns = begin + CALL_TIMEOUT_NS;
 	ret = borrow_thread(entry, tracer, thread, err);
 	entry->injection->host_tid = thread->tid;
-	entry->injection->host_ns = tracer_now_ns() - begin;
+	entry->injection->host_ns = clock_now_ns() - begin;
 	if (thread->run == THREAD_STOPPED) {
 		struct arch_regs regs;
 
@@ -609,7 +610,7 @@ static int enter_target(struct tracer *tracer, void *user,
 	}
 	first = tracer_find(tracer, tasks_first_living(tracer->pid));
 	if (first && first != thread && first->run == THREAD_RUNS &&
-	    !tracer_stop(tracer, first, tracer_now_ns() + CLOSE_TIMEOUT_NS,
+	    !tracer_stop(tracer, first, clock_now_ns() + CLOSE_TIMEOUT_NS,
 			 NULL)) {
 		struct arch_regs regs;
 
@@ -635,14 +636,14 @@ static void see_agent_off(const struct entry *entry)
 {
 	/* It may not have its name yet. */
 	const struct timespec pause = { .tv_nsec = 2000000 };
-	uint64_t deadline = tracer_now_ns() + AGENT_END_NS;
+	uint64_t deadline = clock_now_ns() + AGENT_END_NS;
 
 	if (!entry->is_begun || entry->target_fd < 0)
 		return;
 	do
 		nanosleep(&pause, NULL);
 	while (tasks_find_comm(entry->process->pid, RT_AGENT_COMM) &&
-	       tracer_now_ns() < deadline);
+	       clock_now_ns() < deadline);
 }
 
 /*
@@ -653,14 +654,14 @@ static int await_start(const struct process *process, struct rt_state *state,
 		       struct upatch_error *err)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
-	uint64_t deadline = tracer_now_ns() + START_NS;
+	uint64_t deadline = clock_now_ns() + START_NS;
 
 	for (;;) {
 		int ret = memory_read(&process->memory, process->state_addr,
 				      state, sizeof(*state), err);
 
 		if (ret || state->magic == RT_MAGIC ||
-		    tracer_now_ns() >= deadline)
+		    clock_now_ns() >= deadline)
 			return ret;
 		nanosleep(&pause, NULL);
 	}
@@ -734,7 +735,7 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 		.injection = &injection,
 		.deadline_ns = deadline_ns,
 	};
-	uint64_t limit_ns = tracer_now_ns() + START_NS;
+	uint64_t limit_ns = clock_now_ns() + START_NS;
 	int ret = find_entries(&entry, err);
 
 	if (!ret && process->has_deaf_thread)
@@ -743,7 +744,7 @@ int inject_agent(struct process *process, uint64_t deadline_ns,
 	if (!ret)
 		ret = traced_run(process->pid, process->under_seccomp,
 				 enter_target, &entry, err);
-	while (entry.target_fd == -EBUSY && tracer_now_ns() < limit_ns &&
+	while (entry.target_fd == -EBUSY && clock_now_ns() < limit_ns &&
 	       !agent_end_wait(process, deadline_ns, err)) {
 		entry.target_fd = 0;
 		ret = traced_run(process->pid, process->under_seccomp,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "cross.h"
 #include "mover.h"
 #include "references.h"
@@ -172,7 +173,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 		struct blocking blocking;
 
 		if (i > 0)
-			tracer_serve(tracer, tracer_now_ns() + PAUSE_NS);
+			tracer_serve(tracer, clock_now_ns() + PAUSE_NS);
 		leaving->stacks.count = 0;
 		ret = mover_look(&mover, false, false, &blocking, err);
 		if (ret)

@@ -2,6 +2,7 @@
 /* The end of tracing. */
 #include "let_go.h"
 
+#include "clock.h"
 #include "tasks.h"
 
 /* A thread that does not get a processor in this time keeps the risk. */
@@ -63,7 +64,7 @@ static bool see_all_made(struct tracer *tracer, uint64_t deadline_ns)
  */
 static void await_interrupted(struct tracer *tracer)
 {
-	uint64_t deadline_ns = tracer_now_ns() + INTERRUPTED_LIMIT_NS;
+	uint64_t deadline_ns = clock_now_ns() + INTERRUPTED_LIMIT_NS;
 
 	while (tracer->wanted_count) {
 		struct thread *thread = tracer_next(tracer, deadline_ns);
@@ -76,7 +77,7 @@ static void await_interrupted(struct tracer *tracer)
 
 void let_go(struct tracer *tracer)
 {
-	uint64_t deadline_ns = tracer_now_ns() + LIMIT_NS;
+	uint64_t deadline_ns = clock_now_ns() + LIMIT_NS;
 
 	for (size_t i = 0; i < tracer->count; i++)
 		tracer_resume(tracer->threads[i]);
@@ -84,7 +85,7 @@ void let_go(struct tracer *tracer)
 	do {
 		tracer_serve(tracer, 0);
 	} while (see_all_made(tracer, deadline_ns) &&
-		 tracer_now_ns() < deadline_ns);
+		 clock_now_ns() < deadline_ns);
 	tracer_serve(tracer, 0);
 	await_interrupted(tracer);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "examine.h"
 #include "priority.h"
 #include "round.h"
@@ -326,7 +327,7 @@ static void run_round(struct look *look)
 static bool choose_due(const struct look *look)
 {
 	const struct tracer *tracer = look->mover->tracer;
-	const uint64_t now_ns = tracer_now_ns();
+	const uint64_t now_ns = clock_now_ns();
 	bool is_any_due = false;
 
 	for (size_t i = 0; i < tracer->count; i++) {
@@ -361,7 +362,7 @@ static void look_at_all(struct look *look)
 	gap_ns = (own_cpu_ns() - begin_ns) * IDLE_SHARE;
 	if (gap_ns < look->full_gap_ns)
 		gap_ns = look->full_gap_ns;
-	look->next_full_ns = tracer_now_ns() + gap_ns;
+	look->next_full_ns = clock_now_ns() + gap_ns;
 	if (look->full_gap_ns < LOOK_GAP_MAX)
 		look->full_gap_ns += look->full_gap_ns / 2;
 }
@@ -376,7 +377,7 @@ static void try_round(struct look *look)
 	size_t moved;
 
 	let_go_late(look);
-	look->is_full = tracer_now_ns() >= look->next_full_ns;
+	look->is_full = clock_now_ns() >= look->next_full_ns;
 	if (look->is_full) {
 		look_at_all(look);
 		return;
@@ -402,7 +403,7 @@ static uint64_t next_ns(struct look *look, uint64_t deadline_ns)
 		if (look->words_gap_ns < WORDS_GAP_MAX)
 			look->words_gap_ns += look->words_gap_ns / 8;
 	}
-	next = tracer_now_ns() + gap_ns;
+	next = clock_now_ns() + gap_ns;
 	if (next > look->next_full_ns)
 		next = look->next_full_ns;
 	return next < deadline_ns ? next : deadline_ns;
@@ -499,7 +500,7 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		if (!count_unmoved(mover))
 			return 0;
 		if ((mover->stop && mover->stop(mover, mover->user)) ||
-		    tracer_now_ns() >= deadline_ns)
+		    clock_now_ns() >= deadline_ns)
 			return end_late(look, err);
 		if (!mover->is_published && mover->publish) {
 			mover->is_published =

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "agent_end.h"
+#include "clock.h"
 #include "leave.h"
 #include "tasks.h"
 #include "tracer.h"
@@ -45,7 +46,7 @@ int operation_open(struct operation *operation, struct upatch_target *target,
 
 	*operation = (struct operation){
 		.process = target ? &target->process : NULL,
-		.begin_ns = tracer_now_ns(),
+		.begin_ns = clock_now_ns(),
 		.channel = { .fd = -1, .pidfd = -1 },
 	};
 	ret = take_options(operation, options, err);
@@ -150,10 +151,10 @@ int operation_call(struct operation *operation,
 
 static void wait_for_agent_end(const struct operation *operation)
 {
-	uint64_t deadline = tracer_now_ns() + AGENT_END_NS;
+	uint64_t deadline = clock_now_ns() + AGENT_END_NS;
 	const struct timespec pause = { .tv_nsec = AGENT_END_PAUSE_NS };
 
-	while (operation->agent_tid && tracer_now_ns() < deadline &&
+	while (operation->agent_tid && clock_now_ns() < deadline &&
 	       tasks_kind(operation->process->pid, operation->agent_tid) !=
 		       TASK_GONE)
 		nanosleep(&pause, NULL);
@@ -172,7 +173,7 @@ void operation_leave(struct operation *operation)
 void operation_close(struct operation *operation)
 {
 	operation_leave(operation);
-	operation->result.total_ns = tracer_now_ns() - operation->begin_ns;
+	operation->result.total_ns = clock_now_ns() - operation->begin_ns;
 	if (operation->process)
 		operation->process->asked = (struct asked){ 0 };
 	view_free(&operation->view);
@@ -184,7 +185,7 @@ bool operation_is_over(const struct operation *operation)
 {
 	const struct upatch_options *options = &operation->options;
 
-	return tracer_now_ns() >= operation->deadline_ns ||
+	return clock_now_ns() >= operation->deadline_ns ||
 	       (options->interrupted && options->interrupted(options->user));
 }
 

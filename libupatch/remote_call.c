@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
+#include "clock.h"
 #include "protocol.h"
 
 #define LOOK_TRIES 3
@@ -53,7 +54,7 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 static int not_back(const struct remote_call *call, uint64_t deadline_ns,
 		    struct upatch_error *err)
 {
-	bool is_late = tracer_now_ns() >= deadline_ns;
+	bool is_late = clock_now_ns() >= deadline_ns;
 
 	return error_set(
 		err, is_late ? UPATCH_ERROR_TIMED_OUT : UPATCH_ERROR_NO_TARGET,
@@ -82,7 +83,7 @@ static uint64_t newborn_deadline(const struct remote_call *call,
 static void look_after_newborn(struct remote_call *call,
 			       const struct thread *stopped)
 {
-	uint64_t now = tracer_now_ns();
+	uint64_t now = clock_now_ns();
 
 	if (stopped && stopped->is_new && !call->newborn_since_ns)
 		call->newborn_since_ns = now;
@@ -102,7 +103,7 @@ static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 		uint64_t until = newborn_deadline(call, deadline_ns);
 		struct thread *other = tracer_next(call->tracer, until);
 		bool has_more_time =
-			until < deadline_ns && tracer_now_ns() >= until;
+			until < deadline_ns && clock_now_ns() >= until;
 
 		look_after_newborn(call, other);
 		if (!other && has_more_time)
@@ -268,7 +269,7 @@ static bool is_to_be_stopped(struct remote_call *call, struct watch *watch)
 		return false;
 	read_report(call, &watch->report);
 	return watch->report.state != HOST_AT_WORK ||
-	       tracer_now_ns() >= newborn_deadline(call, UINT64_MAX);
+	       clock_now_ns() >= newborn_deadline(call, UINT64_MAX);
 }
 
 /*
@@ -293,14 +294,14 @@ static int wait_for_report(struct remote_call *call, struct watch *watch,
 	struct thread *thread = call->thread;
 
 	while (thread->run == THREAD_RUNS) {
-		uint64_t now = tracer_now_ns();
+		uint64_t now = clock_now_ns();
 		uint64_t until = now + watch->gap_ns;
 		struct thread *other;
 
 		if (until > deadline_ns)
 			until = deadline_ns;
 		other = tracer_next(call->tracer, until);
-		now = tracer_now_ns();
+		now = clock_now_ns();
 		if (!other && (now < until || now >= deadline_ns))
 			return not_back(call, deadline_ns, err);
 		if (other && other != thread)
@@ -346,7 +347,7 @@ static bool is_over(struct remote_call *call, struct watch *watch,
 
 static void go_on(struct remote_call *call, struct watch *watch)
 {
-	if (tracer_now_ns() >= newborn_deadline(call, UINT64_MAX)) {
+	if (clock_now_ns() >= newborn_deadline(call, UINT64_MAX)) {
 		watch->to_syscall = true;
 		call->newborn_since_ns = 0;
 		remote_call_release_newborn(call);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "arch/arch_thread.h"
+#include "clock.h"
 #include "fetch.h"
 #include "group.h"
 #include "tasks.h"
@@ -171,7 +172,7 @@ int room_wait_for_vfork(const struct process *process, uint64_t deadline_ns,
 	while ((tid = tasks_find(pid, is_in_vfork, NULL))) {
 		if (asked_to_stop(&process->asked))
 			return asked_report(err);
-		if (tracer_now_ns() >= deadline_ns)
+		if (clock_now_ns() >= deadline_ns)
 			return error_set(
 				err, UPATCH_ERROR_TIMED_OUT, 0,
 				"thread %d of process %d does not stop: it waits for a vfork child",

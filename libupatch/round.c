@@ -5,6 +5,8 @@
  */
 #include "round.h"
 
+#include "clock.h"
+
 /*
  * A thread that sleeps stops at once and then waits for us, behind those that
  * have stopped before it: so few are under way that this is short.  A thread
@@ -53,7 +55,7 @@ static bool is_kept(const struct round *round, const struct thread *thread)
 
 static void release(struct round *round, uint64_t hold_ns, bool keeps_some)
 {
-	const uint64_t now = tracer_now_ns();
+	const uint64_t now = clock_now_ns();
 	struct tracer *tracer = round->tracer;
 	bool holds = false;
 
@@ -79,14 +81,14 @@ static void release(struct round *round, uint64_t hold_ns, bool keeps_some)
 
 static void release_late(struct round *round)
 {
-	if (round->holds && tracer_now_ns() - round->released_ns >= LATE_GAP_NS)
+	if (round->holds && clock_now_ns() - round->released_ns >= LATE_GAP_NS)
 		release(round, HOLD_MAX_NS, true);
 }
 
 static void hold(struct round *round, struct thread *thread)
 {
 	round->holds = true;
-	thread->held_since_ns = tracer_now_ns();
+	thread->held_since_ns = clock_now_ns();
 }
 
 static bool computes(const struct thread *thread)
@@ -114,7 +116,7 @@ void round_run(struct round *round)
 {
 	struct tracer *tracer = round->tracer;
 	struct window window = { .size = WINDOW_MIN };
-	uint64_t last_ns = tracer_now_ns();
+	uint64_t last_ns = clock_now_ns();
 
 	for (;;) {
 		struct thread *thread;
@@ -123,8 +125,8 @@ void round_run(struct round *round)
 		interrupt_some(round, &window);
 		if (!tracer->wanted_count)
 			break;
-		thread = tracer_next(tracer, tracer_now_ns() + WINDOW_GROW_NS);
-		now = tracer_now_ns();
+		thread = tracer_next(tracer, clock_now_ns() + WINDOW_GROW_NS);
+		now = clock_now_ns();
 		if (thread) {
 			serve(round, &window, thread);
 			last_ns = now;
@@ -159,7 +161,7 @@ void round_serve(struct round *round, uint64_t until_ns)
 			hold(round, thread);
 		else
 			tracer_resume(thread);
-	} while (tracer_now_ns() < until_ns);
+	} while (clock_now_ns() < until_ns);
 }
 
 void round_let_go_late(struct round *round)

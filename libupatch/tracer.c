@@ -33,11 +33,6 @@
 #define OTHERS_NS	2000000000UL
 #define OTHERS_LOOK_NS	1000000UL
 
-uint64_t tracer_now_ns(void)
-{
-	return clock_now_ns();
-}
-
 void tracer_init(struct tracer *tracer, pid_t pid)
 {
 	*tracer = (struct tracer){ .pid = pid };
@@ -237,7 +232,7 @@ static int seize_new(struct tracer *tracer, const pid_t *tids, size_t count,
 int tracer_seize_all(struct tracer *tracer, pid_t except, bool is_only,
 		     struct upatch_error *err)
 {
-	const uint64_t deadline_ns = tracer_now_ns() + OTHERS_NS;
+	const uint64_t deadline_ns = clock_now_ns() + OTHERS_NS;
 	size_t news;
 	int ret;
 
@@ -252,8 +247,8 @@ int tracer_seize_all(struct tracer *tracer, pid_t except, bool is_only,
 		ret = seize_new(tracer, tids, count, except, &news, err);
 		free(tids);
 		if (ret == UPATCH_ERROR_BUSY && is_only &&
-		    tracer_now_ns() < deadline_ns)
-			tracer_serve(tracer, tracer_now_ns() + OTHERS_LOOK_NS);
+		    clock_now_ns() < deadline_ns)
+			tracer_serve(tracer, clock_now_ns() + OTHERS_LOOK_NS);
 		else if (ret)
 			return ret;
 	} while (ret || news);
@@ -607,7 +602,7 @@ static pid_t wait_for(const struct tracer *tracer, pid_t tid,
 	for (;;) {
 		pid_t found = look_for(tid, WNOHANG, ret_status);
 
-		if (found != 0 || tracer_now_ns() >= deadline_ns)
+		if (found != 0 || clock_now_ns() >= deadline_ns)
 			return found;
 		if (!tracer->timer.is_there) {
 			nanosleep(&pause, NULL);
@@ -647,7 +642,7 @@ struct thread *tracer_next(struct tracer *tracer, uint64_t deadline_ns)
 	/* Signals can come faster than they are passed on. */
 	size_t left = tracer->count + 1;
 
-	while (left > 0 || tracer_now_ns() < deadline_ns) {
+	while (left > 0 || clock_now_ns() < deadline_ns) {
 		struct thread *thread;
 		int status;
 		pid_t tid = look_for_wanted(tracer, &status);
@@ -711,7 +706,7 @@ bool tracer_stop_all(struct tracer *tracer, uint64_t deadline_ns,
 void tracer_serve(struct tracer *tracer, uint64_t until_ns)
 {
 	for (size_t left = tracer->count + 1;
-	     left > 0 || tracer_now_ns() < until_ns; left -= left > 0) {
+	     left > 0 || clock_now_ns() < until_ns; left -= left > 0) {
 		struct thread *thread = tracer_next(tracer, until_ns);
 
 		if (!thread)

@@ -187,6 +187,4 @@ void tracer_release(struct tracer *tracer, struct thread *thread);
 UPATCH_MUST_CHECK int tracer_registers(struct thread *thread,
 				       struct arch_regs *ret_regs);
 
-uint64_t tracer_now_ns(void);
-
 #endif
