@@ -158,6 +158,13 @@ static bool is_text(const struct object_code *object, upatch_addr_t addr)
 	return false;
 }
 
+bool object_code_has(const struct object_code *object, upatch_addr_t addr,
+		     size_t len)
+{
+	return len > 0 && len <= FUNCTION_MAX && is_text(object, addr) &&
+	       is_text(object, addr + len - 1);
+}
+
 static bool find_function(void *user, upatch_addr_t addr,
 			  upatch_addr_t *ret_start, const uint8_t **ret_code,
 			  size_t *ret_len)

@@ -34,6 +34,9 @@ void object_code_open_file(struct object_code *object,
 			   const struct symbol_table *table);
 void object_code_close(struct object_code *object);
 
+/* By what its headers say, not by what is mapped now. */
+bool object_code_has(const struct object_code *object, upatch_addr_t addr,
+		     size_t len);
 /* NULL: it cannot be read, or is longer than any function. */
 const uint8_t *object_code_read(struct object_code *object, upatch_addr_t addr,
 				size_t len);

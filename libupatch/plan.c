@@ -2,6 +2,7 @@
 /* What applying a patch to a target means. */
 #include "plan.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,21 @@ static void add_range(struct plan_func *func, upatch_addr_t start, uint64_t len)
 		last->end = start + len;
 }
 
+/* Code can be read where it is; if not, its library has gone meanwhile. */
+static int unreadable(const struct maker *maker, const struct symbol *symbol,
+		      const char *name, struct upatch_error *err)
+{
+	bool is_there =
+		maker->process &&
+		object_code_has(&maker->code, symbol->addr, symbol->size);
+
+	if (is_there)
+		return error_set(err, UPATCH_ERROR_SYSTEM, EIO,
+				 "cannot read the code of '%s'", name);
+	return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
+			 "the code of '%s' cannot be read", name);
+}
+
 static int check_pieces(struct maker *maker, struct plan_func *func,
 			struct upatch_error *err)
 {
@@ -115,9 +131,8 @@ static int check_pieces(struct maker *maker, struct plan_func *func,
 
 		add_range(func, pieces[i].addr, pieces[i].size);
 		if (!part.code)
-			return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
-					 "the code of '%s' cannot be read",
-					 pieces[i].name);
+			return unreadable(maker, &pieces[i], pieces[i].name,
+					  err);
 		ret = arch_entry_check_part(func->declared->old_name,
 					    &func->entry, &part, err);
 		if (ret)
@@ -200,9 +215,8 @@ static int look_at_func(struct maker *maker, struct plan_func *func,
 	code = object_code_read(&maker->code, func->symbol.addr,
 				func->symbol.size);
 	if (!code)
-		return error_set(err, UPATCH_ERROR_UNSUPPORTED, 0,
-				 "the code of '%s' cannot be read",
-				 declared->old_name);
+		return unreadable(maker, &func->symbol, declared->old_name,
+				  err);
 	ret = arch_entry_analyze(declared->old_name, code, func->symbol.size,
 				 func->symbol.addr, &func->entry, err);
 	if (!ret)
