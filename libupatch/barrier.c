@@ -399,6 +399,9 @@ static int run(struct barrier *barrier, uint64_t deadline_ns, uint64_t *ret_ns,
 			outcome = try_once(barrier, ret_ns, &problem);
 		if (outcome == WRITTEN)
 			return 0;
+		ret = tracer_check_end(barrier->tracer, err);
+		if (ret)
+			return ret;
 		if (outcome == FAILED || clock_now_ns() >= deadline_ns)
 			break;
 		if (asked_to_stop(&barrier->process->asked))

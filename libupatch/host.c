@@ -243,6 +243,7 @@ static int stop(struct search *search, struct thread *thread,
 				  clock_now_ns() + STOP_TIMEOUT_NS, err);
 	while (ret == UPATCH_ERROR_TIMED_OUT &&
 	       tasks_state(tracer->pid, thread->tid) == 'R' &&
+	       tracer_has(tracer, thread->tid) &&
 	       clock_now_ns() < search->deadline_ns &&
 	       !asked_to_stop(&search->process->asked));
 	return ret;

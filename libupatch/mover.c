@@ -438,19 +438,6 @@ static int report_blocked(const struct mover *mover, struct upatch_error *err)
 		last->function ? last->function : "");
 }
 
-static int check_end(const struct mover *mover, struct upatch_error *err)
-{
-	if (mover->tracer->executed)
-		return error_set(
-			err, UPATCH_ERROR_NO_TARGET, 0,
-			"process %d has called execve: the patches are gone with the old program",
-			mover->tracer->pid);
-	if (mover->tracer->exited && !tracer_count(mover->tracer))
-		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
-				 "process %d ended", mover->tracer->pid);
-	return 0;
-}
-
 /* While nobody is stopped. */
 static int know_stacks(struct look *look, struct upatch_error *err)
 {
@@ -494,7 +481,7 @@ static int move_all(struct look *look, uint64_t deadline_ns,
 		if (ret)
 			return ret;
 		try_round(look);
-		ret = check_end(mover, err);
+		ret = tracer_check_end(mover->tracer, err);
 		if (ret)
 			return ret;
 		if (!count_unmoved(mover))

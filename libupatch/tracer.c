@@ -79,6 +79,19 @@ size_t tracer_count(const struct tracer *tracer)
 	return count;
 }
 
+int tracer_check_end(const struct tracer *tracer, struct upatch_error *err)
+{
+	if (tracer->executed)
+		return error_set(
+			err, UPATCH_ERROR_NO_TARGET, 0,
+			"process %d has called execve: the patches are gone with the old program",
+			tracer->pid);
+	if (tracer->exited && !tracer_count(tracer))
+		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
+				 "process %d ended", tracer->pid);
+	return 0;
+}
+
 static bool grow(struct tracer *tracer)
 {
 	size_t capacity = tracer->capacity ? 2 * tracer->capacity : 64;
@@ -181,13 +194,19 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 	return 0;
 }
 
+bool tracer_has(const struct tracer *tracer, pid_t tid)
+{
+	char name[64];
+
+	return tasks_tracer(tracer->pid, tid, name, sizeof(name)) == gettid();
+}
+
 bool tracer_may_leave_out(const struct tracer *tracer, pid_t tid)
 {
 	enum task_kind kind = tasks_kind(tracer->pid, tid);
-	char name[64];
 
 	/* Born meanwhile, and traced from its first instruction on. */
-	if (tasks_tracer(tracer->pid, tid, name, sizeof(name)) == gettid())
+	if (tracer_has(tracer, tid))
 		return true;
 	return kind == TASK_GONE || kind == TASK_KERNEL_WORKER;
 }

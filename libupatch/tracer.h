@@ -115,6 +115,9 @@ void tracer_fini(struct tracer *tracer);
 struct thread *tracer_find(struct tracer *tracer, pid_t tid);
 /* Threads that are traced and alive. */
 size_t tracer_count(const struct tracer *tracer);
+/* An error if the process has ended, or runs another program. */
+UPATCH_MUST_CHECK int tracer_check_end(const struct tracer *tracer,
+				       struct upatch_error *err);
 
 /*
  * Traces one thread without stopping it.  New threads that it creates are
@@ -123,6 +126,11 @@ size_t tracer_count(const struct tracer *tracer);
 UPATCH_MUST_CHECK int tracer_seize(struct tracer *tracer, pid_t tid,
 				   struct thread **ret_thread,
 				   struct upatch_error *err);
+/*
+ * As the kernel has it.  A thread that was not traced can have called execve:
+ * then it has the number of the main thread, and nothing is heard of that.
+ */
+bool tracer_has(const struct tracer *tracer, pid_t tid);
 /*
  * That it could not be seized is no failure: it is ours already, or ended
  * meanwhile.  The kernel's io_uring workers stand among the threads but cannot
