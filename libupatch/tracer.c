@@ -24,8 +24,9 @@
 #define WANTED_MAX    4
 #define WANTED_IN_ROW 16
 
-#define RESUME_TRIES 3
-#define SEIZE_TRIES  4
+#define RESUME_TRIES	3
+#define INTERRUPT_TRIES 3
+#define SEIZE_TRIES	4
 
 /* For the processors' clocks, see sched_clock_ask. */
 #define PATIENCE_MIN_NS 20000000UL
@@ -313,8 +314,12 @@ void tracer_interrupt(struct tracer *tracer, struct thread *thread)
 {
 	if (thread->run != THREAD_RUNS)
 		return;
-	if (ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL) && errno == ESRCH)
-		return; /* it is ending: waitpid will say so */
+	for (int i = 0; i < INTERRUPT_TRIES; i++) {
+		if (!ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL))
+			break;
+		if (errno == ESRCH)
+			return; /* it is ending: waitpid will say so */
+	}
 	set_wanted(tracer, thread);
 }
 
