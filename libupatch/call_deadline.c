@@ -280,14 +280,17 @@ static void set_timeout(const struct call_deadlines *deadlines, pid_t tid,
  * before the stop had ended.
  */
 static bool is_the_one_seen(struct call_deadlines *deadlines, pid_t tid,
-			    const struct call_deadline *deadline)
+			    struct call_deadline *deadline)
 {
 	struct sched_sleep stop;
 	uint64_t stop_ns;
 
-	if (!sched_clock_read(tid, &stop) ||
-	    stop.count != deadline->sleep.count + 1)
+	if (!sched_clock_read(tid, &stop))
 		return false;
+	sched_clock_learn(&deadlines->clock, &stop);
+	if (stop.count != deadline->sleep.count + 1)
+		return false;
+	find_end(deadlines, deadline);
 	return !sched_clock_begin(&deadlines->clock, &stop, &stop_ns) ||
 	       stop_ns < deadline->end_ns + LATE_NS;
 }
@@ -330,10 +333,10 @@ void call_deadline_apply(struct call_deadlines *deadlines, pid_t tid,
 	bool is_known =
 		deadline->state != CALL_NONE && is_pending(deadline, regs);
 
-	if (is_known)
-		find_end(deadlines, deadline);
 	if (is_known && deadline->state == CALL_SEEN)
 		is_known = is_the_one_seen(deadlines, tid, deadline);
+	else if (is_known)
+		find_end(deadlines, deadline);
 	if (is_known) {
 		deadline->state = CALL_KNOWN;
 	} else {

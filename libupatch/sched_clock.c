@@ -6,6 +6,7 @@
  */
 #include "sched_clock.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -84,6 +85,12 @@ bool sched_clock_read(pid_t tid, struct sched_sleep *ret_sleep)
 
 /* --- What a processor's clock shows ---------------------------------------- */
 
+/*
+ * The longer ago, the more of what the clock does not count can have come to
+ * it: a sleep would seem to have begun too early.
+ */
+#define FRESH_NS 20000000UL
+
 /* Whoever comes last frees it: the thread may get its processor much later. */
 struct question {
 	atomic_int users;
@@ -116,13 +123,25 @@ static void *answer(void *arg)
 	return NULL;
 }
 
+/* Before real-time threads, too: it takes microseconds, once per operation. */
+static void put_first(pthread_attr_t *attr)
+{
+	const struct sched_param first = {
+		.sched_priority = sched_get_priority_max(SCHED_FIFO),
+	};
+
+	pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(attr, SCHED_FIFO);
+	pthread_attr_setschedparam(attr, &first);
+}
+
 static bool start_on(int cpu, struct question *question)
 {
 	cpu_set_t *set = CPU_ALLOC((size_t)cpu + 1);
 	size_t size = CPU_ALLOC_SIZE((size_t)cpu + 1);
 	pthread_attr_t attr;
 	pthread_t thread;
-	bool is_started;
+	int ret;
 
 	if (!set)
 		return false;
@@ -130,11 +149,17 @@ static bool start_on(int cpu, struct question *question)
 	CPU_SET_S((size_t)cpu, size, set);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	is_started = !pthread_attr_setaffinity_np(&attr, size, set) &&
-		     !pthread_create(&thread, &attr, answer, question);
+	ret = pthread_attr_setaffinity_np(&attr, size, set);
+	put_first(&attr);
+	if (!ret)
+		ret = pthread_create(&thread, &attr, answer, question);
+	/* Where that is not permitted. */
+	pthread_attr_setinheritsched(&attr, PTHREAD_INHERIT_SCHED);
+	if (ret == EPERM)
+		ret = pthread_create(&thread, &attr, answer, question);
 	pthread_attr_destroy(&attr);
 	CPU_FREE(set);
-	return is_started;
+	return !ret;
 }
 
 static bool ask(int cpu, struct sched_offset *ret_offset)
@@ -156,8 +181,11 @@ static bool ask(int cpu, struct sched_offset *ret_offset)
 
 static void take_answer(struct sched_offset *offset)
 {
-	offset->is_known = offset->question->is_known;
-	offset->ns = offset->question->offset_ns;
+	if (offset->question->is_known) {
+		offset->is_known = true;
+		offset->ns = offset->question->offset_ns;
+		offset->at_ns = clock_now_ns();
+	}
 	drop_question(offset->question);
 	offset->question = NULL;
 }
@@ -198,24 +226,66 @@ void sched_clock_ask(struct sched_clock *clock, uint64_t patience_ns)
 	}
 }
 
-bool sched_clock_begin(struct sched_clock *clock,
-		       const struct sched_sleep *sleep, uint64_t *ret_ns)
+static struct sched_offset *find_offset(struct sched_clock *clock, int cpu)
 {
 	for (size_t i = 0; i < clock->count; i++) {
 		struct sched_offset *offset = &clock->offsets[i];
 
-		if (offset->cpu != sleep->cpu)
+		if (offset->cpu != cpu)
 			continue;
 		if (offset->question &&
 		    !sem_trywait(&offset->question->answered))
 			take_answer(offset);
-		/* 0: it was moved to another processor as it slept */
-		if (!offset->is_known || !sleep->last_ran_ns)
-			return false;
-		*ret_ns = (uint64_t)((int64_t)sleep->last_ran_ns + offset->ns);
-		return true;
+		return offset;
 	}
-	return false;
+	return NULL;
+}
+
+/* Of a processor that only the target may use. */
+static struct sched_offset *add_offset(struct sched_clock *clock, int cpu)
+{
+	struct sched_offset *offsets =
+		realloc(clock->offsets, (clock->count + 1) * sizeof(*offsets));
+
+	if (!offsets)
+		return NULL;
+	clock->offsets = offsets;
+	offsets[clock->count] = (struct sched_offset){ .cpu = cpu };
+	return &offsets[clock->count++];
+}
+
+/*
+ * The moment between the stop and now makes a sleep seem to have begun later:
+ * with many that stop together, the first of them tell best.
+ */
+void sched_clock_learn(struct sched_clock *clock,
+		       const struct sched_sleep *stop)
+{
+	const uint64_t now = clock_now_ns();
+	const int64_t ns = (int64_t)now - (int64_t)stop->last_ran_ns;
+	struct sched_offset *offset = find_offset(clock, stop->cpu);
+
+	if (!offset)
+		offset = add_offset(clock, stop->cpu);
+	if (!offset || !stop->last_ran_ns ||
+	    (offset->is_known && ns >= offset->ns &&
+	     now - offset->at_ns < FRESH_NS))
+		return;
+	offset->is_known = true;
+	offset->ns = ns;
+	offset->at_ns = now;
+}
+
+bool sched_clock_begin(struct sched_clock *clock,
+		       const struct sched_sleep *sleep, uint64_t *ret_ns)
+{
+	const struct sched_offset *offset = find_offset(clock, sleep->cpu);
+
+	/* 0: it was moved to another processor as it slept */
+	if (!offset || !offset->is_known || !sleep->last_ran_ns)
+		return false;
+	*ret_ns = (uint64_t)((int64_t)sleep->last_ran_ns + offset->ns);
+	return true;
 }
 
 void sched_clock_fini(struct sched_clock *clock)

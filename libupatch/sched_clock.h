@@ -25,6 +25,7 @@ struct sched_clock {
 		int cpu;
 		bool is_known;
 		int64_t ns;		   /* to be added for CLOCK_MONOTONIC */
+		uint64_t at_ns;		   /* when it was found */
 		struct question *question; /* not answered yet */
 	} * offsets;
 	size_t count;
@@ -41,6 +42,13 @@ bool sched_clock_read(pid_t tid, struct sched_sleep *ret_sleep);
  * busy does not answer in time: its answer may come later.
  */
 void sched_clock_ask(struct sched_clock *clock, uint64_t patience_ns);
+
+/*
+ * What the sleep of a thread that has just stopped tells of its processor.  The
+ * thread itself mostly stops where it slept: then its sleep needs no answer.
+ */
+void sched_clock_learn(struct sched_clock *clock,
+		       const struct sched_sleep *stop);
 
 /*
  * When the sleep began, in CLOCK_MONOTONIC: at the earliest then, and with few

@@ -11,6 +11,10 @@
 #include "upatchctl.h"
 #include "victim.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -374,6 +378,102 @@ Test(interrupted, calls_end_as_if_nothing_had_been)
 	cr_assert(was_borrowed >= ROW_COUNT - NEVER_BORROWED,
 		  "the main thread was borrowed in %u of %zu calls only",
 		  was_borrowed, ROW_COUNT);
+	cr_assert(wrong == 0, "%u results differ", wrong);
+}
+
+/* --- Processors that somebody keeps to himself ---------------------------- */
+
+#define BURST_MS   200
+#define BREAK_MS   300
+#define HOGS_MAX   64
+#define HOG_ROUNDS 2
+
+static atomic_bool hogs_stop;
+
+/* Not in step with each other. */
+static void *take_bursts(void *arg)
+{
+	const int cpu = (int)(intptr_t)arg;
+
+	usleep((useconds_t)(cpu * BREAK_MS * 1000 * 4 / 5));
+	while (!hogs_stop) {
+		int64_t end_ms = deadline_now_ms() + BURST_MS;
+
+		while (deadline_now_ms() < end_ms)
+			;
+		usleep((BREAK_MS + 10 * cpu) * 1000);
+	}
+	return NULL;
+}
+
+static bool start_hog(int cpu, pthread_t *ret_thread)
+{
+	const struct sched_param priority = { .sched_priority = 50 };
+	pthread_attr_t attr;
+	cpu_set_t set;
+	bool is_started;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	pthread_attr_init(&attr);
+	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &priority);
+	is_started = pthread_create(ret_thread, &attr, take_bursts,
+				    (void *)(intptr_t)cpu) == 0;
+	pthread_attr_destroy(&attr);
+	return is_started;
+}
+
+static size_t start_hogs(pthread_t hogs[HOGS_MAX])
+{
+	cpu_set_t allowed;
+	size_t count = 0;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+		return 0;
+	for (int cpu = 0; cpu < CPU_SETSIZE && count < HOGS_MAX; cpu++) {
+		if (CPU_ISSET(cpu, &allowed) && start_hog(cpu, &hogs[count]))
+			count++;
+	}
+	return count;
+}
+
+/*
+ * What the clock of a processor shows is not known if nobody gets a turn there,
+ * so neither since when a call sleeps that went to sleep there.
+ */
+Test(interrupted, real_time_threads_on_every_processor_make_no_call_longer)
+{
+	struct subject *subject = &subjects[IN_THREADS];
+	unsigned int wrong = 0;
+	pthread_t hogs[HOGS_MAX];
+	size_t hog_count;
+
+	require_ptrace();
+	subject->rows = rows;
+	subject->row_count = ROW_COUNT;
+	VICTIM_START(&subject->victim, "interrupted", "threads");
+	operate(subject);
+	victim_expect(&subject->victim, "run", "running");
+	note_expected(subject);
+	hog_count = start_hogs(hogs);
+	if (hog_count == 0)
+		cr_skip("real-time threads are not permitted");
+	for (unsigned int i = 0; i < HOG_ROUNDS; i++) {
+		int64_t until_ms = deadline_now_ms() + DISTURBED_MS;
+
+		victim_expect(&subject->victim, "run", "running");
+		while (deadline_now_ms() < until_ms)
+			operate(subject);
+		check_results(subject, &wrong);
+	}
+	hogs_stop = true;
+	for (size_t i = 0; i < hog_count; i++)
+		pthread_join(hogs[i], NULL);
+	victim_check_undisturbed(&subject->victim);
+	victim_stop(&subject->victim);
 	cr_assert(wrong == 0, "%u results differ", wrong);
 }
 
