@@ -25,7 +25,11 @@ from table import cell, header, line, medians, ratios
 THREADS = [1, 8, 64, 256, 1000]
 FUNCTIONS = ["one", "many10", "many100", "many1000"]
 # function of the victim: the patch that replaces it
-CALLED = {"caller": "caller", "work": "one", "leaf": "leaf"}
+CALLED = {"caller": "caller", "library_caller": "library_caller",
+          "work": "one", "leaf": "leaf"}
+# the same behind a jump of five bytes
+BARE_JUMPS = {"jump": "caller", "library_jump": "library_caller"}
+PLAIN_AIM = "behind a jump + 1 cycle"
 NOTHING_S = 0.01
 # memory is looked at after so many, and at the end
 MEMORY_CYCLES = [100, 1000, 10000]
@@ -97,7 +101,9 @@ def is_shielded(tools, victim, patch):
 def measure_calls(samples, tools):
     """What one call costs; the loop around it is the same before and after."""
     with Victim(tools.build, 0) as victim:
-        samples.add("call ns", "jump", float(victim.ask("jump")))
+        victim.ask(f"load {tools.build / 'bench/library.so'}")
+        for loop in ("cycle", *BARE_JUMPS):
+            samples.add("call ns", loop, float(victim.ask(loop)))
         for function, patch in CALLED.items():
             samples.add("shielded", function,
                         is_shielded(tools, victim, patch))
@@ -191,11 +197,13 @@ def print_calls(samples):
         shielded = samples.values["shielded"][function][-1]
         line(f"{function}(), {'shielded' if shielded else 'plain gate'}",
              [cell(value) for value in values] + [cell(values[1] - values[0])],
-             "" if shielded else "+0.5")
-    jump = samples.median("call ns", "jump")
-    caller = samples.median("call ns", "caller before")
-    line("caller() behind a bare 5-byte jump",
-         [cell(None), cell(jump), cell(None), cell(jump - caller)])
+             PLAIN_AIM if function == "library_caller" else "")
+    for jump, function in BARE_JUMPS.items():
+        behind = samples.median("call ns", jump)
+        before = samples.median("call ns", f"{function} before")
+        line(f"{function}() behind a bare 5-byte jump",
+             [cell(None), cell(behind), cell(None), cell(behind - before)])
+    line("a cycle", [cell(samples.median("call ns", "cycle"))])
 
 
 def print_memory(samples, cycles):

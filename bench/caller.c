@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Replaces caller() by the same: what a call costs more is the gate. */
+/* Replaces a caller by the same: what a call costs more is the gate. */
 #include <upatch/patch.h>
 
 static __attribute__((noipa)) int same(int x)
@@ -15,17 +15,17 @@ static int new_caller(int x)
 }
 
 static struct upatch_func funcs[] = {
-	{ .old_name = "caller", .new_func = new_caller },
+	{ .old_name = FUNCTION, .new_func = new_caller },
 	{ 0 },
 };
 
 static struct upatch_object objs[] = {
-	{ .funcs = funcs },
+	{ .name = OBJECT, .funcs = funcs },
 	UPATCH_OBJECT_END,
 };
 
 static struct upatch_patch patch = {
-	.name = "caller",
+	.name = NAME,
 	.objs = objs,
 };
 UPATCH_PATCH(patch);

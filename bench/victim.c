@@ -98,6 +98,9 @@ __asm__(".p2align 4\n"
 	"	.long behind_jump - . - 4\n"
 	".size jump_to_it, . - jump_to_it\n");
 
+/* Of the library that was loaded last. */
+static int (*library_caller)(int), (*library_jump)(int);
+
 #define DEFINE(name)                                                           \
 	static REPLACED int name(int x)                                        \
 	{                                                                      \
@@ -292,6 +295,37 @@ static uint64_t time_jump(void)
 	return now_ns() - begin;
 }
 
+/* Each addition needs the result of the one before. */
+static uint64_t time_cycle(void)
+{
+	uint64_t begin = now_ns();
+	unsigned long x = 0;
+
+	for (unsigned long i = 0; i < CALLS; i++)
+		__asm__ volatile("add $1, %0" : "+r"(x));
+	return now_ns() - begin;
+}
+
+static uint64_t time_library(int (*function)(int))
+{
+	uint64_t begin = now_ns();
+	int x = 0;
+
+	for (unsigned long i = 0; i < CALLS; i++)
+		x = function(x);
+	return now_ns() - begin;
+}
+
+static uint64_t time_library_caller(void)
+{
+	return time_library(library_caller);
+}
+
+static uint64_t time_library_jump(void)
+{
+	return time_library(library_jump);
+}
+
 /* The best batch: what else runs on this machine only ever adds. */
 static void report_cost(uint64_t (*time_batch)(void))
 {
@@ -322,7 +356,15 @@ static void occupy(unsigned long gib)
 
 static void load(const char *path)
 {
-	printf("%s\n", dlopen(path, RTLD_NOW) ? "ok" : dlerror());
+	void *library = dlopen(path, RTLD_NOW);
+
+	if (!library) {
+		printf("%s\n", dlerror());
+		return;
+	}
+	*(void **)&library_caller = dlsym(library, "library_caller");
+	*(void **)&library_jump = dlsym(library, "library_jump");
+	printf("ok\n");
 }
 
 static void obey(const char *command)
@@ -345,6 +387,12 @@ static void obey(const char *command)
 		report_cost(time_leaf);
 	else if (!strcmp(command, "jump"))
 		report_cost(time_jump);
+	else if (!strcmp(command, "cycle"))
+		report_cost(time_cycle);
+	else if (!strcmp(command, "library_caller"))
+		report_cost(time_library_caller);
+	else if (!strcmp(command, "library_jump"))
+		report_cost(time_library_jump);
 	else
 		printf("unknown command\n");
 }

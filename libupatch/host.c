@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 
 #include "agent_end.h"
-#include "arch/own_calls.h"
 #include "clock.h"
 #include "examine.h"
 #include "host_facts.h"
@@ -149,7 +148,8 @@ static bool filter_permits(struct search *search, const struct thread *thread)
 
 	if (!search->process->under_seccomp)
 		return true;
-	seccomp_judge(thread->tid, OWN_CALL_ENTERING, reason, sizeof(reason));
+	seccomp_judge(thread->tid, search->check->own_calls, reason,
+		      sizeof(reason));
 	if (!reason[0])
 		return true;
 	memcpy(search->filter_reason, reason, sizeof(reason));

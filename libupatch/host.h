@@ -13,6 +13,8 @@
 struct host_check {
 	int (*check)(void *user, struct upatch_error *err);
 	void *user;
+	/* what its seccomp filters have to permit, of own_calls.h */
+	unsigned int own_calls;
 };
 
 /*

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent_end.h"
+#include "arch/own_calls.h"
 #include "arch/stub.h"
 #include "clock.h"
 #include "host.h"
@@ -20,6 +21,7 @@
 #include "remote_call.h"
 #include "room.h"
 #include "runtime_path.h"
+#include "seccomp.h"
 #include "tasks.h"
 #include "traced.h"
 
@@ -57,6 +59,7 @@ struct entry {
 	struct addr_range leftover;
 	bool dlopen_failed;
 	bool is_begun; /* the thread has been sent to start the agent */
+	bool has_direct_gates, may_be_direct; /* see protocol.h */
 };
 
 static upatch_addr_t search_sigreturn(const struct process *process,
@@ -445,6 +448,7 @@ static int greet_agent(struct entry *entry, struct upatch_error *err)
 	const struct rt_request request = {
 		.type = RT_HELLO,
 		.hello.protocol = RT_VERSION,
+		.hello.may_be_direct = entry->may_be_direct,
 		.hello.sigreturn = entry->libc.sigreturn,
 		.hello.leftover = entry->leftover.start,
 		.hello.leftover_len =
@@ -583,11 +587,28 @@ static int check_no_runtime(void *user, struct upatch_error *err)
 		       : 0;
 }
 
+/* The agent inherits the filters of the thread that starts it. */
+static bool may_change_gates(const struct process *process,
+			     const struct thread *thread)
+{
+	char reason[160];
+
+	if (!process->under_seccomp)
+		return true;
+	seccomp_judge(thread->tid, OWN_CALL_GATES, reason, sizeof(reason));
+	return !reason[0];
+}
+
 static int enter_target(struct tracer *tracer, void *user,
 			struct upatch_error *err)
 {
 	struct entry *entry = user;
-	const struct host_check check = { check_no_runtime, entry };
+	const struct host_check check = {
+		.check = check_no_runtime,
+		.user = entry,
+		.own_calls = OWN_CALL_ENTERING |
+			     (entry->has_direct_gates ? OWN_CALL_GATES : 0),
+	};
 	struct thread *first, *thread;
 	uint64_t begin;
 	int ret;
@@ -597,6 +618,7 @@ static int enter_target(struct tracer *tracer, void *user,
 			&thread, err);
 	if (ret)
 		return ret;
+	entry->may_be_direct = may_change_gates(entry->process, thread);
 	begin = clock_now_ns();
 	entry->call_deadline_ns = begin + CALL_TIMEOUT_NS;
 	ret = borrow_thread(entry, tracer, thread, err);
@@ -705,6 +727,7 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 	if (ret)
 		return ret;
 	entry->thread_offset = state.thread_offset;
+	entry->has_direct_gates = state.has_direct_gates;
 	if (state.sigreturn) {
 		entry->libc.sigreturn = state.sigreturn;
 		return 0;

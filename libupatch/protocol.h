@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define RT_MAGIC   0x31544548435450ffUL
-#define RT_VERSION 4u
+#define RT_VERSION 5u
 #define RT_SONAME  "libupatch-runtime.so"
 /* The name of the agent's thread. */
 #define RT_AGENT_COMM "upatch-agent"
@@ -339,6 +339,10 @@ struct rt_state {
 	uint64_t log_next; /* RT_LOG_NEXT() of the next event */
 	/* RT_LOG_UNITS of struct rt_log_unit, apart: the rest is read often */
 	rt_addr_t log;
+	/* as RT_HELLO said: no filter minds the calls that it takes */
+	uint32_t may_be_direct;
+	/* gates jump to where their slots lead without asking them */
+	uint32_t has_direct_gates;
 };
 
 /* --- Messages --------------------------------------------------------- */
@@ -380,6 +384,7 @@ struct rt_request {
 	union {
 		struct {
 			uint32_t protocol;
+			uint32_t may_be_direct;
 			rt_addr_t sigreturn;
 			/* what loading the runtime has left mapped */
 			rt_addr_t leftover;

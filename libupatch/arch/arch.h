@@ -136,4 +136,15 @@ UPATCH_MUST_CHECK int arch_emit_gate(const struct arch_gate *gate, uint8_t *buf,
 				     struct upatch_error *err);
 upatch_addr_t arch_gate_decide(const struct arch_gate *gate);
 
+/* The first instruction of a gate, whichever it is. */
+#define ARCH_GATE_HEAD_LEN 6
+
+/*
+ * That instruction, for the gate at `code`: `jmp *slot`, or a direct jump to
+ * `to`, which saves a read of memory.  False: out of reach.
+ */
+bool arch_emit_gate_led(upatch_addr_t code, upatch_addr_t slot, uint8_t *buf);
+bool arch_emit_gate_direct(upatch_addr_t code, upatch_addr_t to, uint8_t *buf);
+bool arch_gate_is_direct(const uint8_t *code);
+
 #endif

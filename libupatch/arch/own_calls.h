@@ -16,6 +16,8 @@ enum own_call_when {
 	OWN_CALL_ENTERING = 1,
 	/* a thread of the program in dlopen or dlclose */
 	OWN_CALL_IN_LOADER = 2,
+	/* the agent, where it changes gates (runtime/gate_code.c) */
+	OWN_CALL_GATES = 4,
 };
 
 struct own_call {

@@ -153,6 +153,7 @@ static int serve_hello(const struct rt_request *request, struct rt_reply *reply)
 	if (request->hello.protocol != RT_VERSION)
 		return -EPROTO;
 	state->sigreturn = request->hello.sigreturn;
+	state->may_be_direct = request->hello.may_be_direct;
 	if (request->hello.leftover_len)
 		munmap(rt_ptr(request->hello.leftover),
 		       request->hello.leftover_len);

@@ -14,6 +14,7 @@
  *	finish    the callbacks that follow, the state stays
  */
 #include "coming.h"
+#include "gate_code.h"
 #include "runtime.h"
 
 #include <errno.h>
@@ -86,13 +87,21 @@ static int run_pre_patch(struct rt_patch *patch, uint32_t *ret_object)
 	return 0;
 }
 
+/* What can fail, while there is nothing to be undone. */
+static int prepare(const struct rt_patch *patch)
+{
+	int ret = gate_code_lead();
+
+	return ret ? ret : system_state_open(patch);
+}
+
 int transition_enable(struct rt_patch *patch, uint32_t *ret_object)
 {
 	int ret;
 
 	if (state->transition.patch || patch->state != RT_PATCH_LOADED)
 		return -EBUSY;
-	ret = system_state_open(patch);
+	ret = prepare(patch);
 	if (ret)
 		return ret;
 	state_change_begin();
@@ -125,6 +134,7 @@ void transition_cancel(struct rt_patch *patch)
 	close_transition();
 	site_update_words();
 	state_change_end();
+	gate_code_direct();
 	log_patch(UPATCH_EVENT_CANCEL, patch);
 	log_direction(UPATCH_EVENT_COMPLETE, patch, RT_UNPATCHING);
 	for_each_loaded(patch, object_post_unpatch);
@@ -138,7 +148,7 @@ int transition_disable(struct rt_patch *patch)
 
 	if (state->transition.patch || patch->state != RT_PATCH_ENABLED)
 		return -EBUSY;
-	ret = system_state_open(patch);
+	ret = prepare(patch);
 	if (ret)
 		return ret;
 	state_change_begin();
@@ -263,6 +273,7 @@ static void settle(struct rt_patch *patch, enum rt_direction direction)
 	close_transition();
 	site_update_words();
 	state_change_end();
+	gate_code_direct();
 }
 
 int transition_settle(void)

@@ -66,6 +66,9 @@ static const struct row rows[] = {
 	{ KILLING(rt_sigreturn), REFUSED("rt_sigreturn: death") },
 	{ KILLING(exit), REFUSED("exit: death") },
 	{ { "filter_trap", STRING(SYS_socketpair) }, REFUSED("socketpair: SIGSYS") },
+	/* what gates are changed with: so they are not */
+	{ KILLING(pwrite64), WORKS },
+	{ FAILING(mremap), WORKS },
 
 	{ { "address_space", "1000" }, FORESEEN("RLIMIT_AS") },
 	{ { "address_space", "8000" }, WORKS },
@@ -392,6 +395,48 @@ Test(surroundings, filter_forbids_hooks)
 	victim_expect(&victim, "open a", "opened");
 	victim_expect(&victim, "call", "main=2 other=2 a=1 b=-");
 	snapshot_free(&before);
+	victim_stop(&victim);
+}
+
+/*
+ * The gates are direct, and what it takes to have them led by their slots again
+ * is forbidden meanwhile.
+ */
+Test(surroundings, filter_that_came_later_forbids_to_change_gates)
+{
+	struct victim victim;
+	struct snapshot before;
+
+	require_ptrace();
+	if (geteuid() != 0)
+		cr_skip("needs root");
+	VICTIM_START(&victim, "surroundings", "plain");
+	upatchctl_apply(victim.target, "work");
+	victim_expect(&victim, "enter filter_kill " STRING(SYS_pwrite64),
+		      "entered");
+	snapshot_take(victim.pid, &before);
+	EXPECT_REFUSAL(EXIT_REFUSED, "pwrite64: death", "revert", victim.target,
+		       "work");
+	snapshot_expect_equal(victim.pid, &before, SNAPSHOT_ALL, "refused");
+	cr_assert(upatchctl_patch_count(victim.target) == 1);
+	victim_expect(&victim, "call", "work=3");
+	snapshot_free(&before);
+	victim_stop(&victim);
+}
+
+/* They never were direct: then nothing is to be changed. */
+Test(surroundings, filter_that_was_there_before_forbids_nothing)
+{
+	struct victim victim;
+
+	require_ptrace();
+	if (geteuid() != 0)
+		cr_skip("needs root");
+	VICTIM_START(&victim, "surroundings", "filter_kill",
+		     STRING(SYS_pwrite64));
+	upatchctl_apply(victim.target, "work");
+	victim_expect(&victim, "call", "work=3");
+	upatchctl_revert(victim.target, "work");
 	victim_stop(&victim);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/coming.h"
+#include "runtime/gate_code.h"
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
 
@@ -32,11 +33,19 @@ static struct {
 	struct rt_gate_words words;
 } sites[FUNC_COUNT];
 
+/* Where gates lead whose code is direct; 0: they are led by their slots. */
+static struct {
+	uint64_t sites[FUNC_COUNT];
+	uint64_t origs[PATCH_COUNT][FUNC_COUNT];
+} direct;
+
 static struct rt_area area;
 static struct rt_area_head area_head;
 static uint32_t moved_image;
 /* whose second pre_patch fails, or -1 */
 static int refusing;
+
+static unsigned int patch_index(const struct rt_patch *patch);
 
 /* --- What the state machine calls -------------------------------------- */
 
@@ -95,6 +104,35 @@ bool coming_was_missed(const struct rt_patch *patch)
 {
 	(void)patch;
 	return false;
+}
+
+int gate_code_lead(void)
+{
+	memset(&direct, 0, sizeof(direct));
+	return 0;
+}
+
+/* Those of functions that are on the stack of a site. */
+static void make_direct(unsigned int index)
+{
+	const struct rt_func *func = rt_ptr(sites[index].site.top);
+
+	if (func)
+		direct.sites[index] = sites[index].words.slot;
+	for (; func; func = rt_ptr(func->below)) {
+		unsigned int patch = patch_index(rt_ptr(func->patch));
+		const struct rt_gate_words *words = rt_ptr(func->orig_words);
+
+		if (words)
+			direct.origs[patch][index] = words->slot;
+	}
+}
+
+void gate_code_direct(void)
+{
+	for (unsigned int i = 0; i < FUNC_COUNT && !state->transition.patch;
+	     i++)
+		make_direct(i);
 }
 
 void hooks_set_original(enum rt_hook hook, rt_addr_t original)
@@ -280,6 +318,7 @@ void machine_reset(void)
 	memset(state, 0, sizeof(*state));
 	memset(patches, 0, sizeof(patches));
 	memset(sites, 0, sizeof(sites));
+	memset(&direct, 0, sizeof(direct));
 	area.data = rt_addr(&area_head);
 	state->areas = rt_addr(&area);
 	state->transition.id = 7;
@@ -413,6 +452,30 @@ bool machine_is_forced(unsigned int patch)
 bool machine_is_undrained(void)
 {
 	return state->undrained;
+}
+
+static bool follows(uint64_t to, const struct rt_gate_words *words)
+{
+	return !to || to == words->slot;
+}
+
+bool machine_direct_gates_follow_their_slots(void)
+{
+	for (unsigned int i = 0; i < FUNC_COUNT; i++) {
+		if (!follows(direct.sites[i], &sites[i].words))
+			return false;
+		for (unsigned int j = 0; j < PATCH_COUNT; j++) {
+			if (!follows(direct.origs[j][i],
+				     &patches[j].orig_words[i]))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool machine_is_direct(unsigned int func)
+{
+	return direct.sites[func];
 }
 
 bool machine_new_threads_are_moved(void)

@@ -86,6 +86,10 @@ bool machine_is_undrained(void);
 /* Do new threads count as moved? */
 bool machine_new_threads_are_moved(void);
 bool machine_is_consistent(void);
+/* Of gates whose code does not ask the slot: none leads elsewhere. */
+bool machine_direct_gates_follow_their_slots(void);
+/* The gate of the function does not ask its slot. */
+bool machine_is_direct(unsigned int func);
 /*
  * Forgets a site that a patch which is not enabled yet has found, too.  Does
  * anybody still refer to it?

@@ -106,6 +106,18 @@ static void compare(const struct model *model)
 		fail("where new threads start");
 	if (!machine_is_consistent())
 		fail("the words beside the gates");
+	if (!machine_direct_gates_follow_their_slots())
+		fail("where a direct gate leads");
+}
+
+static void compare_settled_gates(const struct model *model)
+{
+	unsigned int stack[PATCH_COUNT];
+
+	for (unsigned int i = 0; i < FUNC_COUNT; i++) {
+		if (machine_is_direct(i) != (model_stack(model, i, stack) > 0))
+			fail("whether a settled gate is direct");
+	}
 }
 
 /* False: refused by both, and nothing has happened. */
@@ -119,6 +131,8 @@ static bool take(struct model *model, const struct step *step)
 	if (is_done != (ret == 0))
 		fail(is_done ? "refused" : "not refused");
 	compare(model);
+	if (is_done && step->action == SETTLE)
+		compare_settled_gates(model);
 	return is_done;
 }
 

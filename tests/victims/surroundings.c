@@ -84,7 +84,7 @@ void surroundings_spin_for_command(void)
 
 bool surroundings_answer_one(void)
 {
-	char command[64];
+	char command[80], name[32], arg[32];
 	bool is_there;
 
 	errno = UNTOUCHED;
@@ -92,6 +92,11 @@ bool surroundings_answer_one(void)
 	look_at_errno();
 	if (!is_there)
 		return false;
+	if (sscanf(command, "enter %31s %31s", name, arg) == 2) {
+		enter(name, arg);
+		victim_say("entered");
+		return true;
+	}
 	if (touched_errno != 0)
 		victim_say("errno became %d: %s", touched_errno,
 			   strerror(touched_errno));

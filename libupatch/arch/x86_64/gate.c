@@ -9,6 +9,8 @@
 
 #include "emit.h"
 
+#define JUMP_OPCODE 0xe9
+
 /* A branch target of its own, so on a boundary that decoders like. */
 #define DECIDE_OFFSET 16
 
@@ -100,4 +102,28 @@ int arch_emit_gate(const struct arch_gate *gate, uint8_t *buf,
 	emit_decide(&out, gate);
 	emit_padding(&out, ARCH_GATE_LEN);
 	return emitter_check(&out, err);
+}
+
+bool arch_emit_gate_led(upatch_addr_t code, upatch_addr_t slot, uint8_t *buf)
+{
+	struct emitter out;
+
+	emitter_init(&out, buf, ARCH_GATE_HEAD_LEN, code);
+	emit_jump_indirect(&out, slot);
+	return !emitter_check(&out, NULL);
+}
+
+bool arch_emit_gate_direct(upatch_addr_t code, upatch_addr_t to, uint8_t *buf)
+{
+	struct emitter out;
+
+	emitter_init(&out, buf, ARCH_GATE_HEAD_LEN, code);
+	emit_jump(&out, to);
+	emit_padding(&out, ARCH_GATE_HEAD_LEN);
+	return !emitter_check(&out, NULL);
+}
+
+bool arch_gate_is_direct(const uint8_t *code)
+{
+	return code[0] == JUMP_OPCODE;
 }

@@ -33,6 +33,7 @@
 #define ENTERING  OWN_CALL_ENTERING
 #define IN_LOADER OWN_CALL_IN_LOADER
 #define BOTH	  (ENTERING | IN_LOADER)
+#define GATES	  OWN_CALL_GATES
 
 /* Bit n of `known_args`: argument n is as given. */
 #define CALL(name, known_args, ...)                                            \
@@ -101,9 +102,11 @@ const struct own_call arch_own_calls[] = {
 	/* gates */
 	{ MAPPING(PROT_READ | PROT_EXEC, ANONYMOUS | MAP_FIXED_NOREPLACE), BOTH, false, false },
 	{ MAPPING(PROT_READ | PROT_WRITE, ANONYMOUS | MAP_FIXED_NOREPLACE), BOTH, false, false },
-	{ CALL(openat, 0xd, (uint64_t)AT_FDCWD, 0, O_RDWR | O_CLOEXEC), IN_LOADER, false, false },
+	{ CALL(openat, 0xd, (uint64_t)AT_FDCWD, 0, O_RDWR | O_CLOEXEC), IN_LOADER | GATES, false, false },
 	{ CALL(openat, 0xd, (uint64_t)AT_FDCWD, 0, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), IN_LOADER, false, false },
-	{ ANY(pwrite64), IN_LOADER, false, false },
+	{ ANY(pwrite64), IN_LOADER | GATES, false, false },
+	{ MAPPING(PROT_READ | PROT_EXEC, ANONYMOUS), GATES, false, false },
+	{ CALL(mremap, 0x8, 0, 0, 0, MREMAP_MAYMOVE | MREMAP_FIXED), GATES, false, false },
 };
 /* clang-format on */
 

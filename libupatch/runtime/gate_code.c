@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes instructions that threads may be executing, without a stop: not the
+ * bytes in memory but the page is replaced, by a copy that is right as well.
+ * mremap(2) takes the old page away, has all processors forget it, and puts
+ * the new one there, all under the lock that a page fault waits for.  So no
+ * processor ever sees an instruction change, and one that has fetched the old
+ * one just before goes where its thread goes anyway: a direct gate leads to
+ * what unmoved threads run, and no thread counts as moved that has not been in
+ * the kernel, or gone through the new gate, since.
+ */
+#include "gate_code.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../arch/arch.h"
+#include "code_area.h"
+#include "runtime.h"
+
+#define PAGE_LEN 4096UL
+
+static struct rt_state *const state = &upatch_runtime_state;
+
+/* What is changed in one area. */
+struct rewrite {
+	const struct rt_area *area;
+	bool to_direct;
+	/* from the first to the last gate that is changed */
+	uint64_t start, end;
+	/* the pages from there on, to be changed; NULL: only looked for */
+	uint8_t *pages;
+};
+
+static bool emit_head(const struct rewrite *rewrite, uint64_t code,
+		      uint64_t words_addr, uint8_t *head)
+{
+	const struct rt_gate_words *words = rt_ptr(words_addr);
+	const uint64_t slot = words_addr + offsetof(struct rt_gate_words, slot);
+
+	if (!rewrite->to_direct)
+		return arch_emit_gate_led(code, slot, head);
+	return words->slot != words->decide &&
+	       arch_emit_gate_direct(code, words->slot, head);
+}
+
+static void visit_gate(struct rewrite *rewrite, uint64_t code, uint64_t words)
+{
+	const struct rt_area *area = rewrite->area;
+	uint8_t head[ARCH_GATE_HEAD_LEN];
+
+	if (code < area->code || code >= area->code + area->code_len ||
+	    arch_gate_is_direct(rt_ptr(code)) == rewrite->to_direct ||
+	    !emit_head(rewrite, code, words, head))
+		return;
+	if (rewrite->pages) {
+		memcpy(rewrite->pages + (code - rewrite->start), head,
+		       sizeof(head));
+		return;
+	}
+	if (!rewrite->end || code < rewrite->start)
+		rewrite->start = code;
+	if (code + sizeof(head) > rewrite->end)
+		rewrite->end = code + sizeof(head);
+}
+
+/* Those of sites without a function lead to the original, and stay led. */
+static void visit_gates(struct rewrite *rewrite)
+{
+	const struct rt_site *site;
+
+	rt_for_each(site, state->sites)
+	{
+		const struct rt_func *func = rt_ptr(site->top);
+
+		if (site->hook || !func)
+			continue;
+		visit_gate(rewrite, site->code, site->words);
+		for (; func; func = rt_ptr(func->below)) {
+			if (func->orig_gate)
+				visit_gate(rewrite, func->orig_gate,
+					   func->orig_words);
+		}
+	}
+}
+
+static void *map_pages(size_t len, int prot)
+{
+	return mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Never writable and executable at once; `bytes` has the same length. */
+static int replace_pages(uint64_t addr, const uint8_t *bytes, size_t len)
+{
+	void *pages = map_pages(len, PROT_READ | PROT_EXEC);
+	int ret;
+
+	if (pages == MAP_FAILED)
+		return -errno;
+	ret = code_area_write(rt_addr(pages), bytes, len);
+	if (!ret && mremap(pages, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
+			   rt_ptr(addr)) == MAP_FAILED)
+		ret = -errno;
+	if (ret)
+		munmap(pages, len);
+	return ret;
+}
+
+static int rewrite_area(const struct rt_area *area, bool to_direct)
+{
+	struct rewrite rewrite = { .area = area, .to_direct = to_direct };
+	size_t len;
+	int ret;
+
+	visit_gates(&rewrite);
+	if (!rewrite.end)
+		return 0;
+	rewrite.start &= ~(PAGE_LEN - 1);
+	rewrite.end = (rewrite.end + PAGE_LEN - 1) & ~(PAGE_LEN - 1);
+	len = rewrite.end - rewrite.start;
+	rewrite.pages = map_pages(len, PROT_READ | PROT_WRITE);
+	if (rewrite.pages == MAP_FAILED)
+		return -errno;
+	memcpy(rewrite.pages, rt_ptr(rewrite.start), len);
+	visit_gates(&rewrite);
+	ret = replace_pages(rewrite.start, rewrite.pages, len);
+	munmap(rewrite.pages, len);
+	return ret;
+}
+
+static int rewrite_all(bool to_direct)
+{
+	const struct rt_area *area;
+	int ret = 0;
+
+	rt_for_each(area, state->areas)
+	{
+		int area_ret = rewrite_area(area, to_direct);
+
+		if (area_ret)
+			ret = area_ret;
+	}
+	return ret;
+}
+
+int gate_code_lead(void)
+{
+	int ret;
+
+	if (!state->has_direct_gates)
+		return 0;
+	ret = rewrite_all(false);
+	if (!ret)
+		state->has_direct_gates = 0;
+	return ret;
+}
+
+void gate_code_direct(void)
+{
+	if (state->transition.patch || !state->may_be_direct)
+		return;
+	state->has_direct_gates = 1;
+	(void)rewrite_all(true);
+}
