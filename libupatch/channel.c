@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "fetch.h"
+#include "priority.h"
 #include "tasks.h"
 #include "tracer.h"
 
@@ -278,16 +279,55 @@ int channel_receive(struct channel *channel, uint64_t deadline_ns,
 			 -ret_reply->result, "cannot %s", what);
 }
 
+/* What is answered by code of ours alone, in microseconds. */
+static bool is_quick(const struct rt_request *request)
+{
+	switch ((enum rt_request_type)request->type) {
+	case RT_MAP:
+	case RT_SITE:
+	case RT_FUNC:
+	case RT_SYMBOL:
+	case RT_OBJECT:
+	case RT_HOOKS:
+	case RT_INSTALLED:
+	case RT_START:
+	case RT_SOUGHT:
+	case RT_PROGRESS:
+	case RT_REVERSE:
+	case RT_FORCE:
+	case RT_SETTLE:
+	case RT_REMOVED:
+	case RT_PARK:
+		return true;
+	/* The patch is loaded or unloaded, or has callbacks. */
+	case RT_HELLO:
+	case RT_LOAD:
+	case RT_ENABLE:
+	case RT_DISABLE:
+	case RT_CANCEL:
+	case RT_FINISH:
+	case RT_UNLOAD:
+		break;
+	}
+	return false;
+}
+
 int channel_request(struct channel *channel, const struct rt_request *request,
 		    int passed_fd, uint64_t deadline_ns,
 		    struct rt_reply *ret_reply, const char *what,
 		    struct upatch_error *err)
 {
-	int ret = channel_send(channel, request, passed_fd, what, err);
+	struct priority priority = { 0 };
+	int ret;
 
-	return ret ? ret
-		   : channel_receive(channel, deadline_ns, ret_reply, what,
-				     err);
+	if (channel->agent_tid && is_quick(request))
+		priority_hurry_thread(&priority, channel->agent_tid);
+	ret = channel_send(channel, request, passed_fd, what, err);
+	if (!ret)
+		ret = channel_receive(channel, deadline_ns, ret_reply, what,
+				      err);
+	priority_restore(&priority);
+	return ret;
 }
 
 int channel_tell(struct channel *channel, enum rt_request_type type,

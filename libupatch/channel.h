@@ -38,6 +38,7 @@ struct channel {
 	 */
 	const struct asked *asked;
 	bool runs_foreign_code;
+	pid_t agent_tid; /* 0: not known */
 };
 
 /* Takes descriptor `target_fd` out of the target (pidfd_getfd(2)). */

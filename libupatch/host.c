@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "examine.h"
 #include "host_facts.h"
+#include "make_room.h"
 #include "protocol.h"
 #include "seccomp.h"
 #include "tasks.h"
@@ -239,8 +240,8 @@ static int stop(struct search *search, struct thread *thread,
 	int ret;
 
 	do
-		ret = tracer_stop(tracer, thread,
-				  clock_now_ns() + STOP_TIMEOUT_NS, err);
+		ret = make_room_and_stop(tracer, thread,
+					 clock_now_ns() + STOP_TIMEOUT_NS, err);
 	while (ret == UPATCH_ERROR_TIMED_OUT &&
 	       tasks_state(tracer->pid, thread->tid) == 'R' &&
 	       tracer_has(tracer, thread->tid) &&
@@ -271,8 +272,10 @@ static int stop_and_judge(struct search *search, struct thread *thread,
 	*ret_fits = thread->run == THREAD_STOPPED &&
 		    thread->event == THREAD_EVENT_INTERRUPT &&
 		    may_be_borrowed(search, thread);
+	/* Where it is to be borrowed it needs a processor, too. */
 	if (*ret_fits)
 		return 0;
+	make_room_end(tracer);
 	if (thread->tid == search->first_tid)
 		tracer_resume(thread);
 	else

@@ -17,6 +17,7 @@
 #include "arch/stub.h"
 #include "clock.h"
 #include "host.h"
+#include "make_room.h"
 #include "priority.h"
 #include "remote_call.h"
 #include "room.h"
@@ -60,6 +61,7 @@ struct entry {
 	bool dlopen_failed;
 	bool is_begun; /* the thread has been sent to start the agent */
 	bool has_direct_gates, may_be_direct; /* see protocol.h */
+	struct priority agent_priority;	      /* until it has answered */
 };
 
 static upatch_addr_t search_sigreturn(const struct process *process,
@@ -508,7 +510,7 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 {
 	struct remote_call call;
 	struct upatch_error close_err;
-	struct priority priority;
+	struct priority priority = { 0 };
 	int close_ret;
 	int ret =
 		remote_call_open(&call, tracer, thread, &entry->process->memory,
@@ -525,6 +527,7 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 	close_ret = remote_call_close(&call, clock_now_ns() + CLOSE_TIMEOUT_NS,
 				      &close_err);
 	priority_restore(&priority);
+	make_room_end(tracer);
 	if (!ret && close_ret) {
 		ret = close_ret;
 		if (err)
@@ -535,8 +538,10 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 		if (ret && entry->leftover.end)
 			unmap_leftover(entry, tracer, thread, err);
 	}
-	if (!ret && thread->created)
+	if (!ret && thread->created) {
 		priority_raise_agent(thread->created);
+		priority_hurry_thread(&entry->agent_priority, thread->created);
+	}
 	remote_call_release_newborn(&call);
 	return ret;
 }
@@ -648,6 +653,7 @@ static int hear_agent(struct entry *entry, struct upatch_error *err)
 	int ret = channel_receive(entry->channel, entry->call_deadline_ns,
 				  &reply, "greet the agent", err);
 
+	priority_restore(&entry->agent_priority);
 	if (!ret)
 		entry->process->state_addr = reply.value;
 	return ret;

@@ -132,6 +132,8 @@ static int look_at_memory(struct leaving *leaving, struct upatch_error *err)
 				     agent_stack->end, err);
 	if (!ret)
 		ret = add_known(leaving->patch, &query.known, err);
+	/* Seconds for which nobody waits. */
+	priority_restore(&operation->priority);
 	if (!ret)
 		ret = references_find(process, &query, &result, err);
 	range_list_free(&query.skipped);

@@ -3,6 +3,7 @@
 #include "let_go.h"
 
 #include "clock.h"
+#include "make_room.h"
 #include "tasks.h"
 
 /* A thread that does not get a processor in this time keeps the risk. */
@@ -16,11 +17,13 @@ static bool step_into_call(struct tracer *tracer, struct thread *thread,
 {
 	tracer_resume_to_syscall(thread);
 	while (thread->run == THREAD_RUNS) {
-		struct thread *other = tracer_next(tracer, deadline_ns);
+		uint64_t until = make_room_deadline(tracer, deadline_ns);
+		struct thread *other = tracer_next(tracer, until);
 
-		if (!other)
+		make_room_end_late(tracer);
+		if (!other && until == deadline_ns)
 			return false;
-		if (other != thread)
+		if (other && other != thread)
 			tracer_resume(other);
 	}
 	return thread->event == THREAD_EVENT_SYSCALL;
@@ -34,12 +37,13 @@ static bool see_call_made(struct tracer *tracer, struct thread *thread,
 
 	/* Where it waits in a call, that is the call, or a later one. */
 	if (tasks_syscall(tracer->pid, thread->tid) >= 0 ||
-	    tracer_stop(tracer, thread, deadline_ns, NULL))
+	    make_room_and_stop(tracer, thread, deadline_ns, NULL))
 		return false;
 	if (!tracer_registers(thread, &regs) &&
 	    (!arch_call_is_pending(&regs, &thread->interrupted) ||
 	     step_into_call(tracer, thread, deadline_ns)))
 		thread->call_again = false;
+	make_room_end(tracer);
 	tracer_resume(thread);
 	return true;
 }

@@ -147,9 +147,11 @@ static void check_stack(struct look *look)
 			   &mover->process->memory, &look->stack,
 			   &look->verdict);
 	/* Walks take their time: that is not to be at others' expense. */
-	if (look->verdict.has_walk &&
-	    own_cpu_ns() - look->raised_at_cpu_ns > RAISED_CPU_MAX_NS)
-		priority_restore(&look->priority);
+	if (!look->verdict.has_walk ||
+	    own_cpu_ns() - look->raised_at_cpu_ns <= RAISED_CPU_MAX_NS)
+		return;
+	priority_restore(&look->priority);
+	priority_restore(&mover->tracer->priority);
 }
 
 static bool look_at(struct look *look, struct thread *thread)

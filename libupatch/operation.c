@@ -106,6 +106,7 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	int ret;
 
 	operation_progress(operation, UPATCH_STEP_INJECT);
+	priority_hurry(&operation->priority);
 	ret = inject_agent(operation->process, operation->deadline_ns,
 			   &operation->channel, &injection, err);
 	if (ret)
@@ -114,6 +115,7 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	operation_trace(operation, "entered through thread %d in %lu us",
 			injection.host_tid, injection.host_ns / 1000);
 	operation->agent_tid = agent_end_find(operation->process);
+	operation->channel.agent_tid = operation->agent_tid;
 	ret = process_refresh(operation->process, err);
 	if (!ret)
 		ret = operation_look(operation, err);
@@ -163,11 +165,16 @@ static void wait_for_agent_end(const struct operation *operation)
 void operation_leave(struct operation *operation)
 {
 	bool is_silent = operation->channel.unanswered;
+	struct priority priority;
 
+	/* Nothing of the patch is left to be run. */
+	if (operation->is_final && operation->agent_tid)
+		priority_hurry_thread(&priority, operation->agent_tid);
 	channel_close(&operation->channel);
 	if (!is_silent)
 		wait_for_agent_end(operation);
 	operation->agent_tid = 0;
+	priority_restore(&operation->priority);
 }
 
 void operation_close(struct operation *operation)

@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "inject.h"
+#include "priority.h"
 #include "process.h"
 #include "view.h"
 
@@ -29,6 +30,8 @@ struct operation {
 	struct channel channel;
 	/* as we see it, which may be from another pid namespace; 0: none */
 	pid_t agent_tid;
+	/* of the calling thread, from entering to leaving */
+	struct priority priority;
 	/* as last read by operation_look; empty without a runtime */
 	struct view view;
 	/* forked while the transition ran: they carry it on */

@@ -20,30 +20,6 @@ uint64_t priority_turn_ns(void)
 	       (uint64_t)turns_processors();
 }
 
-void priority_raise(struct priority *priority)
-{
-	const struct turns lowest_realtime = {
-		.size = sizeof(lowest_realtime),
-		.policy = SCHED_FIFO,
-		.flags = RESET_ON_FORK,
-		.priority = (uint32_t)sched_get_priority_min(SCHED_FIFO),
-	};
-
-	/* Who has chosen another policy for it knows why. */
-	priority->is_raised = turns_get(0, &priority->before) &&
-			      priority->before.policy == SCHED_OTHER &&
-			      turns_set(0, &lowest_realtime);
-	/* To take it back needs a privilege that raising may not have needed. */
-	priority->before.flags |= RESET_ON_FORK;
-}
-
-void priority_restore(struct priority *priority)
-{
-	if (priority->is_raised)
-		(void)turns_set(0, &priority->before);
-	priority->is_raised = false;
-}
-
 /* Who has another priority than the usual one shall keep it. */
 static bool is_ordinary(const struct turns *turns)
 {
@@ -58,11 +34,101 @@ static bool is_ours(const struct turns *turns)
 		(turns->nice == TURNS_PATIENT || turns->nice == TURNS_HIGHEST));
 }
 
-void priority_raise_tracer(void)
+static bool is_raised_agent(const struct turns *turns)
+{
+	return turns->policy == SCHED_OTHER && turns->nice == TURNS_HIGHEST &&
+	       (turns->flags & RESET_ON_FORK);
+}
+
+static int lowest_realtime_priority(void)
+{
+	return sched_get_priority_min(SCHED_FIFO);
+}
+
+static void raise_thread(struct priority *priority, pid_t tid)
+{
+	const struct turns lowest_realtime = {
+		.size = sizeof(lowest_realtime),
+		.policy = SCHED_FIFO,
+		.flags = RESET_ON_FORK,
+		.priority = (uint32_t)lowest_realtime_priority(),
+	};
+
+	priority->tid = tid;
+	/* Who has chosen another policy for it knows why. */
+	priority->is_raised = turns_get(tid, &priority->before) &&
+			      priority->before.policy == SCHED_OTHER &&
+			      turns_set(tid, &lowest_realtime);
+	/* To take it back needs a privilege that raising may not have needed. */
+	priority->before.flags |= RESET_ON_FORK;
+}
+
+void priority_raise(struct priority *priority)
+{
+	raise_thread(priority, 0);
+}
+
+void priority_restore(struct priority *priority)
+{
+	if (priority->is_raised)
+		(void)turns_set(priority->tid, &priority->before);
+	priority->is_raised = false;
+}
+
+void priority_hurry(struct priority *priority)
+{
+	struct turns turns;
+
+	priority->is_raised = false;
+	if (turns_are_very_rare() && turns_get(0, &turns) && is_ours(&turns))
+		raise_thread(priority, 0);
+}
+
+/* One that the target has chosen shows to the callbacks of a patch. */
+void priority_hurry_thread(struct priority *priority, pid_t tid)
+{
+	struct turns turns;
+
+	priority->is_raised = false;
+	if (turns_are_very_rare() && turns_get(tid, &turns) &&
+	    (is_ordinary(&turns) || is_raised_agent(&turns)))
+		raise_thread(priority, tid);
+}
+
+/* The flag tells it from what somebody else has chosen. */
+bool priority_is_hurried(void)
+{
+	struct turns turns;
+
+	return turns_get(0, &turns) && turns.policy == SCHED_FIFO &&
+	       (turns.flags & RESET_ON_FORK);
+}
+
+void priority_hurry_from_birth(pthread_attr_t *attr)
+{
+	const struct sched_param lowest = {
+		.sched_priority = lowest_realtime_priority(),
+	};
+
+	pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(attr, SCHED_FIFO);
+	pthread_attr_setschedparam(attr, &lowest);
+}
+
+void priority_raise_tracer(bool is_hurried, struct priority *ret_priority)
 {
 	struct turns wanted;
 
-	if (!turns_get(0, &wanted) || !is_ours(&wanted))
+	*ret_priority = (struct priority){
+		.is_raised = is_hurried,
+		.before = {
+			.size = sizeof(ret_priority->before),
+			.policy = SCHED_OTHER,
+			.nice = TURNS_HIGHEST,
+			.slice_ns = TURNS_SHORT_NS,
+		},
+	};
+	if (is_hurried || !turns_get(0, &wanted) || !is_ours(&wanted))
 		return;
 	wanted.slice_ns = TURNS_SHORT_NS;
 	if (wanted.nice == TURNS_PATIENT)
@@ -71,6 +137,7 @@ void priority_raise_tracer(void)
 		return;
 	wanted.nice = TURNS_HIGHEST;
 	(void)turns_set(0, &wanted);
+	priority_hurry(ret_priority);
 }
 
 void priority_raise_agent(pid_t tid)

@@ -6,6 +6,7 @@
 #ifndef UPATCH_PRIORITY_H
 #define UPATCH_PRIORITY_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,6 +15,7 @@
 
 struct priority {
 	bool is_raised;
+	pid_t tid; /* 0: the calling thread */
 	struct turns before;
 };
 
@@ -32,13 +34,26 @@ uint64_t priority_turn_ns(void);
  */
 void priority_raise(struct priority *priority);
 void priority_restore(struct priority *priority);
+/*
+ * The same where turns are very rare, else nothing, for as long as the target
+ * is in the middle of an operation: a thread with a higher nice value still
+ * waits for ticks, one for each answer that it gets.
+ */
+void priority_hurry(struct priority *priority);
+/* The same for a thread of the target that is ours. */
+void priority_hurry_thread(struct priority *priority, pid_t tid);
+/* Whether the calling thread does. */
+bool priority_is_hurried(void);
+/* For a thread that it creates: to be in a hurry from the beginning. */
+void priority_hurry_from_birth(pthread_attr_t *attr);
 
 /*
  * The calling thread is woken by threads that then wait for it: it asks for
  * short turns, which come at once, and if the machine is crowded also for more
- * of them than others get.
+ * of them than others get; or it hurries from birth.  *ret_priority: to be
+ * restored when it uses too much of a processor.
  */
-void priority_raise_tracer(void);
+void priority_raise_tracer(bool is_hurried, struct priority *ret_priority);
 /*
  * In a crowd the same for an agent, whose work a process in transition waits
  * for.  What it creates does not inherit it.

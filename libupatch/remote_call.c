@@ -8,6 +8,7 @@
 #include <sys/ptrace.h>
 
 #include "clock.h"
+#include "make_room.h"
 #include "protocol.h"
 
 #define LOOK_TRIES 3
@@ -100,11 +101,14 @@ static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 	struct thread *thread = call->thread;
 
 	while (thread->run == THREAD_RUNS) {
-		uint64_t until = newborn_deadline(call, deadline_ns);
+		uint64_t until =
+			make_room_deadline(call->tracer,
+					   newborn_deadline(call, deadline_ns));
 		struct thread *other = tracer_next(call->tracer, until);
 		bool has_more_time =
 			until < deadline_ns && clock_now_ns() >= until;
 
+		make_room_end_late(call->tracer);
 		look_after_newborn(call, other);
 		if (!other && has_more_time)
 			continue;
@@ -302,6 +306,7 @@ static int wait_for_report(struct remote_call *call, struct watch *watch,
 			until = deadline_ns;
 		other = tracer_next(call->tracer, until);
 		now = clock_now_ns();
+		make_room_end_late(call->tracer);
 		if (!other && (now < until || now >= deadline_ns))
 			return not_back(call, deadline_ns, err);
 		if (other && other != thread)

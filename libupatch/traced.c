@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "let_go.h"
-#include "priority.h"
 
 struct job {
 	pid_t pid;
 	bool under_seccomp;
+	bool is_hurried;
 	int (*work)(struct tracer *tracer, void *user,
 		    struct upatch_error *err);
 	void *user;
@@ -24,8 +24,8 @@ static void *run(void *argument)
 	struct job *job = argument;
 	struct tracer tracer;
 
-	priority_raise_tracer();
 	tracer_init(&tracer, job->pid);
+	priority_raise_tracer(job->is_hurried, &tracer.priority);
 	tracer.under_seccomp = job->under_seccomp;
 	job->ret = job->work(&tracer, job->user, job->err);
 	let_go(&tracer);
@@ -42,18 +42,24 @@ int traced_run(pid_t pid, bool under_seccomp,
 	struct job job = {
 		.pid = pid,
 		.under_seccomp = under_seccomp,
+		.is_hurried = priority_is_hurried(),
 		.work = work,
 		.user = user,
 		.err = err,
 	};
+	pthread_attr_t attr;
 	sigset_t all, before;
 	pthread_t thread;
 	int ret;
 
+	pthread_attr_init(&attr);
+	if (job.is_hurried)
+		priority_hurry_from_birth(&attr);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&thread, NULL, run, &job);
+	ret = pthread_create(&thread, &attr, run, &job);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
 	if (ret)
 		return error_set(err, UPATCH_ERROR_SYSTEM, ret,
 				 "cannot create a thread to trace process %d",

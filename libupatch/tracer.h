@@ -15,6 +15,7 @@
 #include "arch/arch_thread.h"
 #include "call_deadline.h"
 #include "error.h"
+#include "priority.h"
 #include "stack_scan.h"
 #include "tasks.h"
 #include "wait_timer.h"
@@ -55,10 +56,11 @@ struct thread {
 	/* likewise: its moved word, 0: not known; and what that says */
 	upatch_addr_t moved_word;
 	bool says_moved;
-	uint64_t held_since_ns; /* see round.c; 0: it is not */
-	bool is_clear;		/* see handlers.h */
-	bool in_maps;		/* see examine_refresh_maps */
-	bool is_due;		/* see mover.c */
+	/* see round.c and make_room.h; 0: it is not */
+	uint64_t held_since_ns;
+	bool is_clear; /* see handlers.h */
+	bool in_maps;  /* see examine_refresh_maps */
+	bool is_due;   /* see mover.c */
 	/* see still.h; 0: nowhere */
 	struct task_place waits_at;
 	uint64_t waits_since_ns;
@@ -106,6 +108,9 @@ struct tracer {
 	bool executed; /* the process has called execve */
 	int exited;    /* the process has ended */
 	struct call_deadlines deadlines;
+	uint64_t room_until_ns; /* see make_room.h; 0: nobody is held */
+	/* of the thread that traces, where turns are rare */
+	struct priority priority;
 };
 
 void tracer_init(struct tracer *tracer, pid_t pid);

@@ -72,6 +72,83 @@ Test(crowd, all_threads_move_and_none_stays_stopped)
 	victim_stop(&victim);
 }
 
+/* --- Turns of our own -------------------------------------------------------- */
+
+#define SAMPLES 7
+
+static int compare_longs(const void *a, const void *b)
+{
+	const long left = *(const long *)a, right = *(const long *)b;
+
+	return (left > right) - (left < right);
+}
+
+static long median(long samples[SAMPLES])
+{
+	qsort(samples, SAMPLES, sizeof(samples[0]), compare_longs);
+	return samples[SAMPLES / 2];
+}
+
+/* Until each thread had its turn, and was at the end of a call in it. */
+static long round_us(void)
+{
+	int64_t begin_ms = deadline_now_ms();
+
+	victim_ask(&victim, "round");
+	return (long)(deadline_now_ms() - begin_ms) * 1000;
+}
+
+/* Without the start of the command, which has to wait for its turn. */
+static long apply_us(void)
+{
+	struct run run = UPATCHCTL("apply", "--json", victim.target,
+				   path_of_patch("crowd"));
+	json_t *answer;
+	long us;
+
+	cr_assert(run.exit_status == EXIT_DONE, "%s", run.err);
+	answer = json_loads(run.out, 0, NULL);
+	us = (long)json_integer_value(json_object_get(answer, "total_us"));
+	json_decref(answer);
+	run_free(&run);
+	upatchctl_revert(victim.target, "crowd");
+	return us;
+}
+
+static bool is_realtime_permitted(void)
+{
+	const struct sched_param lowest = {
+		.sched_priority = sched_get_priority_min(SCHED_FIFO),
+	};
+	const struct sched_param none = { 0 };
+	bool is_permitted = sched_setscheduler(0, SCHED_FIFO, &lowest) == 0;
+
+	(void)!sched_setscheduler(0, SCHED_OTHER, &none);
+	return is_permitted;
+}
+
+/*
+ * The main thread, which is borrowed, gets a processor before its turn, and
+ * neither the agent nor upatchctl waits for one with each message.
+ */
+Test(crowd, apply_takes_less_than_half_a_round_of_turns)
+{
+	long rounds[SAMPLES], applies[SAMPLES];
+	long round_median_us, apply_median_us;
+
+	if (!is_realtime_permitted())
+		cr_skip("real-time threads are not permitted");
+	start_crowd(CROWD_FACTOR, NULL);
+	for (int i = 0; i < SAMPLES; i++)
+		rounds[i] = round_us();
+	for (int i = 0; i < SAMPLES; i++)
+		applies[i] = apply_us();
+	round_median_us = median(rounds);
+	apply_median_us = median(applies);
+	cr_assert(lt(long, apply_median_us, round_median_us / 2));
+	victim_stop(&victim);
+}
+
 /* --- Time-out -------------------------------------------------------------- */
 
 #define STEPS  10

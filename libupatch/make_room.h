@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* A turn for one thread of the target, where others of it take all turns. */
+#ifndef UPATCH_MAKE_ROOM_H
+#define UPATCH_MAKE_ROOM_H
+
+#include "tracer.h"
+
+/*
+ * As tracer_stop, until the deadline; but if it takes the thread long to get a
+ * processor, those of its process that want one, too, are stopped as they get
+ * theirs, which takes each a moment instead of a turn.  On success they are
+ * held until make_room_end, or for 20 ms: the thread can need a lock that one
+ * of them has.
+ */
+UPATCH_MUST_CHECK int make_room_and_stop(struct tracer *tracer,
+					 struct thread *thread,
+					 uint64_t deadline_ns,
+					 struct upatch_error *err);
+/* When that is over; `deadline_ns` if nobody is held or that comes first. */
+uint64_t make_room_deadline(const struct tracer *tracer, uint64_t deadline_ns);
+/* To be called then. */
+void make_room_end_late(struct tracer *tracer);
+/* They go on, and stay traced. */
+void make_room_end(struct tracer *tracer);
+
+#endif
