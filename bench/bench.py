@@ -303,7 +303,7 @@ def measure(samples, tools, args, sections):
         measure_base(samples, tools, args.runs)
     for run in range(args.runs):
         if "surroundings" in sections:
-            surroundings.measure(samples, tools, progress)
+            surroundings.measure(samples, tools, run == 0, progress)
         if "convergence" in sections:
             convergence.measure(samples, tools, progress)
     if "memory" in sections:

@@ -4,20 +4,26 @@ stack depth; beside the bare stop of the same process."""
 import pathlib
 import shutil
 import tempfile
+import time
 
 import table
 from processes import Victim
 
 THREADS = [1, 8, 64, 256, 1000]
-# 1,000 that compute all the time make each operation last half a minute.
-STATES = {"blocked": THREADS, "runnable": THREADS[:-1]}
+STATES = {"blocked": THREADS, "runnable": THREADS}
+# That many that compute take a minute: in the first run only.
+ONCE = ("runnable", 1000)
 MEMORY_GIB = [0, 1, 8]
 LIBRARIES = [0, 500]
 DEPTHS = [0, 1000]
 
 
 def measure_pauses(samples, tools, name, column, victim):
-    """Of the second apply and revert: the runtime is there."""
+    """Of the second apply and revert: the runtime is there.
+
+    The longer it lasts, the longer the longest pause that comes by itself:
+    at the end nothing is done for as long as the revert took.
+    """
     tools.apply(victim)
     tools.revert(victim)
     for step, operation in (("bare stop", tools.stop_all),
@@ -25,6 +31,8 @@ def measure_pauses(samples, tools, name, column, victim):
                             ("revert", tools.revert)):
         result, pause_ms = victim.pause_of(lambda: operation(victim))
         samples.add_operation(f"{name} {step}", column, result, pause_ms)
+    _, pause_ms = victim.pause_of(lambda: time.sleep(result["wall_ms"] / 1e3))
+    samples.add(f"{name} nothing pause ms", column, pause_ms)
 
 
 def available_gib():
@@ -47,9 +55,11 @@ def load_libraries(victim, tools, count):
     shutil.rmtree(folder)
 
 
-def measure(samples, tools, progress):
+def measure(samples, tools, is_first, progress):
     for state, counts in STATES.items():
         for threads in counts:
+            if (state, threads) == ONCE and not is_first:
+                continue
             progress(f"{threads} threads, {state}")
             with Victim(tools.build, threads, state) as victim:
                 measure_pauses(samples, tools, state, threads, victim)
@@ -74,9 +84,11 @@ def measure(samples, tools, progress):
 
 def print_pauses(samples, title, name, columns):
     table.header(title, columns)
-    for step in ("bare stop", "apply", "revert"):
-        table.medians(samples, f"pause, {step}, ms", f"{name} {step} pause ms",
-                      columns)
+    for title, step in (("bare stop", "bare stop"), ("apply", "apply"),
+                        ("revert", "revert"),
+                        ("nothing as long", "nothing")):
+        table.medians(samples, f"pause, {title}, ms",
+                      f"{name} {step} pause ms", columns)
     for step in ("apply", "revert"):
         table.ratios(samples, f"pause, {step} / bare stop",
                      f"{name} {step} pause ms", f"{name} bare stop pause ms",
