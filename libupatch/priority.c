@@ -70,17 +70,22 @@ void priority_raise(struct priority *priority)
 
 void priority_restore(struct priority *priority)
 {
-	if (priority->is_raised)
-		(void)turns_set(priority->tid, &priority->before);
+	if (!priority->is_raised)
+		return;
 	priority->is_raised = false;
+	if (turns_set(priority->tid, &priority->before))
+		return;
+	/* Its real-time priority was permitted, not the nice value. */
+	priority->before.nice = 0;
+	(void)turns_set(priority->tid, &priority->before);
 }
 
 void priority_hurry(struct priority *priority)
 {
 	struct turns turns;
 
-	priority->is_raised = false;
-	if (turns_are_very_rare() && turns_get(0, &turns) && is_ours(&turns))
+	if (!priority->is_raised && turns_are_very_rare() &&
+	    turns_get(0, &turns) && is_ours(&turns))
 		raise_thread(priority, 0);
 }
 
