@@ -140,3 +140,38 @@ bool examine_copy_waiting(struct process *process, pid_t tid,
 					 buffer->bytes, len);
 	return true;
 }
+
+static bool is_same_place(const struct task_place *a,
+			  const struct task_place *b)
+{
+	return a->sp == b->sp && a->pc == b->pc;
+}
+
+/* Had it run since the first count, it would have gone to sleep once more. */
+bool examine_copy_asleep(struct process *process, pid_t tid,
+			 struct examine_buffer *buffer,
+			 struct addr_range *ret_own, upatch_addr_t *ret_pc,
+			 struct stack_copy *ret_copy)
+{
+	struct task_place before, after;
+	uint64_t count_before, count_after;
+	size_t len;
+
+	if (!own_stacks_find(&process->own_stacks, tid, ret_own) ||
+	    !tasks_sleeps(process->pid, tid, &count_before) ||
+	    !tasks_waits_at(process->pid, tid, &before) ||
+	    before.sp < ret_own->start || before.sp >= ret_own->end)
+		return false;
+	len = ret_own->end - before.sp;
+	if (len > OWN_COPY_MAX || examine_buffer_reserve(buffer, len) ||
+	    memory_read_some(&process->memory, before.sp, buffer->bytes, len) !=
+		    len ||
+	    !tasks_waits_at(process->pid, tid, &after) ||
+	    !tasks_sleeps(process->pid, tid, &count_after))
+		return false;
+	*ret_pc = before.pc;
+	ret_copy->base = before.sp;
+	ret_copy->bytes = buffer->bytes;
+	ret_copy->len = len;
+	return is_same_place(&before, &after) && count_before == count_after;
+}

@@ -42,6 +42,16 @@ static inline bool examine_is_known(const struct thread *thread,
 }
 
 /*
+ * Copies all of the thread's own stack that is in use, of one that has slept in
+ * a system call all the while.  False: it has not, or where its stack is has
+ * not been found in this operation.
+ */
+bool examine_copy_asleep(struct process *process, pid_t tid,
+			 struct examine_buffer *buffer,
+			 struct addr_range *ret_own, upatch_addr_t *ret_pc,
+			 struct stack_copy *ret_copy);
+
+/*
  * Copies the stack of a thread that waits in a system call and is not stopped,
  * as much as a walk may need.  Of its registers only pc and sp are known.
  * False: it waits in none, or that cannot be told.

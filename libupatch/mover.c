@@ -120,9 +120,16 @@ static bool set_moved(const struct look *look)
 /* A stopped thread.  False: it cannot be looked at, it is ending. */
 static bool copy_stack(struct look *look, struct thread *thread)
 {
-	return !tracer_registers(thread, &look->regs) &&
-	       !examine_copy(look->mover->process, thread->tid, &look->regs,
-			     &look->buffer, &look->stack, NULL);
+	struct process *process = look->mover->process;
+
+	if (tracer_registers(thread, &look->regs) ||
+	    examine_copy(process, thread->tid, &look->regs, &look->buffer,
+			 &look->stack, NULL))
+		return false;
+	if (look->stack.bounds.is_own)
+		own_stacks_note(&process->own_stacks, thread->tid,
+				&look->stack.bounds.own);
+	return true;
 }
 
 static uint64_t own_cpu_ns(void)
@@ -656,6 +663,30 @@ static void look_once(struct thread *thread, void *user)
 		look->ret = add_blocking(look, thread);
 }
 
+/*
+ * Nobody is sent any more into what is sought: a thread that sleeps with
+ * nothing of it on its stack need not be stopped.
+ */
+static void look_at_sleeping(struct look *look, struct thread *thread)
+{
+	const struct mover *mover = look->mover;
+	const struct scan_values *values = &mover->sought->check.values;
+	struct stack_copy copy;
+	struct addr_range own;
+	upatch_addr_t pc;
+	size_t offset;
+
+	if (thread->run != THREAD_RUNS || look->ret ||
+	    !examine_copy_asleep(mover->process, thread->tid, &look->buffer,
+				 &own, &pc, &copy) ||
+	    stack_scan_has(values, pc) ||
+	    stack_scan_find(values, &copy, 0, &offset))
+		return;
+	thread->was_seen = true;
+	look->ret = range_list_add(mover->own_stacks, own.start, own.end,
+				   look->err);
+}
+
 int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
 	       struct blocking *ret_blocking, struct upatch_error *err)
 {
@@ -676,6 +707,8 @@ int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
 	for (size_t i = 0; i < mover->tracer->count; i++)
 		mover->tracer->threads[i]->was_seen = false;
 	look.ret = process_prepare_unwind(mover->process, err);
+	for (size_t i = 0; mover->own_stacks && i < mover->tracer->count; i++)
+		look_at_sleeping(&look, mover->tracer->threads[i]);
 	if (!look.ret)
 		run_round(&look);
 	look.may_leave_out = false;

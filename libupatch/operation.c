@@ -181,8 +181,10 @@ void operation_close(struct operation *operation)
 {
 	operation_leave(operation);
 	operation->result.total_ns = clock_now_ns() - operation->begin_ns;
-	if (operation->process)
+	if (operation->process) {
 		operation->process->asked = (struct asked){ 0 };
+		own_stacks_free(&operation->process->own_stacks);
+	}
 	view_free(&operation->view);
 	free(operation->children);
 	operation->children = NULL;

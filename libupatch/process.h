@@ -13,6 +13,7 @@
 #include "maps.h"
 #include "memory.h"
 #include "modules.h"
+#include "own_stacks.h"
 #include "symbols.h"
 #include "unwind.h"
 #include "view.h"
@@ -45,6 +46,8 @@ struct process {
 	bool has_deaf_thread;
 	/* by the caller of the operation that is under way */
 	struct asked asked;
+	/* of that operation */
+	struct own_stacks own_stacks;
 };
 
 /* Reads only.  Refuses what can never be patched.  Release with close. */

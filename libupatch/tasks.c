@@ -391,6 +391,18 @@ bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place)
 	       number >= 0;
 }
 
+bool tasks_sleeps(pid_t pid, pid_t tid, uint64_t *ret_count)
+{
+	char status[4096];
+	const char *count;
+
+	if (!read_task_file(pid, tid, "status", status, sizeof(status)))
+		return false;
+	count = status_field(status, "\nvoluntary_ctxt_switches:");
+	*ret_count = strtoull(count, NULL, 10);
+	return *count;
+}
+
 static bool has_comm(pid_t pid, pid_t tid, const void *comm)
 {
 	char name[32];

@@ -104,3 +104,39 @@ Test(stops, thread_that_blocks_is_left_alone)
 	cr_expect(le(ulong, switches, 100));
 	victim_stop(&victim);
 }
+
+static void count_switches_of_others(pid_t pid, int tid, void *arg)
+{
+	if (tid != pid)
+		count_switches(pid, tid, arg);
+}
+
+static unsigned long switches_of_others(const struct victim *victim)
+{
+	unsigned long count = 0;
+
+	procfs_for_each(victim->pid, "task", count_switches_of_others, &count);
+	return count;
+}
+
+/* It stops, and then it waits again. */
+#define SWITCHES_PER_STOP 2
+
+/*
+ * The main thread is borrowed.  The other one is moved, and stopped in the
+ * barrier; that nothing of the patch is on its stack is seen from outside.
+ */
+Test(stops, thread_that_sleeps_is_stopped_twice_in_a_revert)
+{
+	struct victim victim;
+	unsigned long before;
+
+	require_ptrace();
+	VICTIM_START(&victim, "blocker");
+	upatchctl_apply(victim.target, "plain");
+	before = switches_of_others(&victim);
+	upatchctl_revert(victim.target, "plain");
+	cr_expect(eq(ulong, switches_of_others(&victim) - before,
+		     2 * SWITCHES_PER_STOP));
+	victim_stop(&victim);
+}
