@@ -32,6 +32,23 @@ struct driver {
 	struct upatch_error cause;
 };
 
+/* To whoever asks for the status meanwhile. */
+static void publish_progress(struct driver *driver, const struct mover *mover)
+{
+	struct operation *operation = driver->operation;
+	struct rt_request request = {
+		.type = RT_PROGRESS,
+		.progress.thread_count = (uint32_t)mover->thread_count,
+		.progress.moved_count = (uint32_t)mover->moved_count,
+	};
+	struct rt_reply reply;
+
+	(void)!channel_request(&operation->channel, &request, -1,
+			       clock_now_ns() + 1000000000UL, &reply,
+			       "report progress", NULL);
+}
+
+/* To the caller. */
 static void tell_progress(struct driver *driver, const struct mover *mover)
 {
 	struct operation *operation = driver->operation;
@@ -43,17 +60,8 @@ static void tell_progress(struct driver *driver, const struct mover *mover)
 		.blocking_tid = last->tid,
 		.blocking_function = last->function,
 	};
-	struct rt_request request = {
-		.type = RT_PROGRESS,
-		.progress.thread_count = (uint32_t)mover->thread_count,
-		.progress.moved_count = (uint32_t)mover->moved_count,
-	};
-	struct rt_reply reply;
 
 	operation->result.thread_count = (unsigned int)mover->thread_count;
-	(void)!channel_request(&operation->channel, &request, -1,
-			       clock_now_ns() + 1000000000UL, &reply,
-			       "report progress", NULL);
 	if (operation->options.progress)
 		operation->options.progress(&progress, operation->options.user);
 }
@@ -65,6 +73,7 @@ static bool stop_moving(struct mover *mover, void *user)
 
 	if (now - driver->last_progress_ns >= PROGRESS_NS) {
 		driver->last_progress_ns = now;
+		publish_progress(driver, mover);
 		tell_progress(driver, mover);
 	}
 	return asked_to_stop(&driver->operation->process->asked);
@@ -204,6 +213,9 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 	if (driver->sought.function_count)
 		ret = mover_run(&mover, deadline_ns, err);
 	driver->mover = NULL;
+	/* Else it is over, and there is nothing to be asked for. */
+	if (ret)
+		publish_progress(driver, &mover);
 	tell_progress(driver, &mover);
 	sought_free(&driver->sought);
 	return ret;
