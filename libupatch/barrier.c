@@ -134,17 +134,59 @@ static const struct rt_site *site_around(const struct barrier *barrier,
 	return NULL;
 }
 
-/* The copy of the instruction that the thread is about to execute. */
-static bool find_twin(const struct rt_site *site, upatch_addr_t pc,
-		      upatch_addr_t *ret_twin)
+/* As the function was before any patch. */
+static int read_entry(const struct barrier *barrier, const struct rt_site *site,
+		      struct arch_entry *ret_entry, struct upatch_error *err)
 {
-	for (size_t i = 0; i < site->twin_count; i++) {
-		if (site->addr + site->twins[i].from != pc)
+	struct arch_entry entry = {
+		.addr = site->addr,
+		.jump_offset = site->jump_offset,
+		.moved_end = site->moved_end,
+	};
+	int ret;
+
+	if (entry.moved_end > sizeof(entry.bytes) ||
+	    entry.jump_offset + ARCH_JUMP_LEN > entry.moved_end)
+		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+				 "the runtime's state is damaged");
+	ret = memory_read(&barrier->process->memory, entry.addr, entry.bytes,
+			  entry.moved_end, err);
+	if (ret)
+		return ret;
+	memcpy(entry.bytes + entry.jump_offset, site->bytes,
+	       sizeof(site->bytes));
+	*ret_entry = entry;
+	return 0;
+}
+
+/*
+ * The copy of the instruction that the thread is about to execute.  Where
+ * copies begin is found as they were made: few threads ever need it.
+ */
+static int find_twin(const struct barrier *barrier, const struct rt_site *site,
+		     upatch_addr_t pc, upatch_addr_t *ret_twin,
+		     struct upatch_error *err)
+{
+	struct arch_twin twins[ARCH_TWINS_MAX];
+	uint8_t code[ARCH_ORIGINAL_MAX];
+	struct arch_entry entry;
+	size_t len, count;
+	int ret = read_entry(barrier, site, &entry, err);
+
+	if (!ret)
+		ret = arch_emit_original(&entry, site->original, code,
+					 sizeof(code), &len, twins, &count,
+					 err);
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < count; i++) {
+		if (site->addr + twins[i].from != pc)
 			continue;
-		*ret_twin = site->original + site->twins[i].to;
-		return true;
+		*ret_twin = site->original + twins[i].to;
+		return 0;
 	}
-	return false;
+	return error_set(err, UPATCH_ERROR_MISMATCH, 0,
+			 "in the middle of an instruction");
 }
 
 /*
@@ -181,11 +223,8 @@ static enum outcome move_to_twin(struct barrier *barrier, struct thread *thread,
 
 	if (!site)
 		return WRITTEN;
-	if (!find_twin(site, pc, &twin)) {
-		error_set(
-			err, UPATCH_ERROR_MISMATCH, 0,
-			"thread %d is at 0x%lx, in the middle of an instruction",
-			thread->tid, pc);
+	if (find_twin(barrier, site, pc, &twin, err)) {
+		error_prefix(err, "thread %d is at 0x%lx", thread->tid, pc);
 		return FAILED;
 	}
 	arch_regs_set_pc(regs, twin);
@@ -241,7 +280,7 @@ static enum outcome check_bytes(struct barrier *barrier,
 				struct upatch_error *err)
 {
 	const struct rt_site *site = write->site;
-	const uint8_t *original = site->bytes + site->jump_offset;
+	const uint8_t *original = site->bytes;
 	const uint8_t *found = code_runs_found(&barrier->runs, write->addr);
 	bool is_original = !memcmp(found, original, ARCH_JUMP_LEN);
 	bool is_jump = !memcmp(found, write->jump, ARCH_JUMP_LEN);

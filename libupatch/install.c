@@ -14,6 +14,8 @@
 #define EXPECTED_GATE_LEN   128
 #define EXPECTED_SHIELD_LEN 320
 
+_Static_assert(RT_JUMP_BYTES == ARCH_JUMP_LEN, "as the state keeps them");
+
 struct installer {
 	struct process *process;
 	struct channel *channel;
@@ -117,22 +119,14 @@ static int write_gate(struct installer *installer, const struct arch_gate *gate,
 }
 
 static int emit_original(const struct plan_func *func, upatch_addr_t addr,
-			 uint8_t *buf, size_t *ret_len, struct rt_site *site,
+			 uint8_t *buf, size_t *ret_len,
 			 struct upatch_error *err)
 {
 	struct arch_twin twins[ARCH_TWINS_MAX];
 	size_t count;
-	int ret = arch_emit_original(&func->entry, addr, buf, ARCH_ORIGINAL_MAX,
-				     ret_len, twins, &count, err);
 
-	if (ret)
-		return ret;
-	for (size_t i = 0; i < count; i++) {
-		site->twins[i].from = twins[i].from;
-		site->twins[i].to = twins[i].to;
-	}
-	site->twin_count = (uint8_t)count;
-	return 0;
+	return arch_emit_original(&func->entry, addr, buf, ARCH_ORIGINAL_MAX,
+				  ret_len, twins, &count, err);
 }
 
 /*
@@ -157,7 +151,7 @@ static int write_site(struct installer *installer, const struct plan_func *func,
 	site->words = grant.data;
 	memset(code, 0xcc, sizeof(code));
 	ret = emit_original(func, site->original, code + ARCH_GATE_LEN, &len,
-			    site, err);
+			    err);
 	if (ret)
 		return ret;
 	site->code_len = ARCH_GATE_LEN + len;
@@ -179,7 +173,8 @@ static int register_site(struct installer *installer,
 	site->addr = func->symbol.addr;
 	site->jump_offset = func->entry.jump_offset;
 	site->moved_end = func->entry.moved_end;
-	memcpy(site->bytes, func->entry.bytes, sizeof(site->bytes));
+	memcpy(site->bytes, func->entry.bytes + site->jump_offset,
+	       sizeof(site->bytes));
 	memcpy(site->ranges, func->ranges, sizeof(site->ranges));
 	site->range_count = (uint8_t)func->range_count;
 	message.site = *site;
@@ -189,12 +184,22 @@ static int register_site(struct installer *installer,
 	return ret;
 }
 
-/* The gate of an idle site fits if the code there is still the same. */
-static bool is_reusable(const struct rt_site *site,
+/*
+ * The gate of an idle site fits if the original behind it is what would be
+ * written now.
+ */
+static bool is_reusable(const struct installer *installer,
+			const struct rt_site *site,
 			const struct plan_func *func)
 {
-	return site->moved_end == func->entry.moved_end &&
-	       !memcmp(site->bytes, func->entry.bytes, site->moved_end);
+	uint8_t wanted[ARCH_ORIGINAL_MAX], found[ARCH_ORIGINAL_MAX];
+	size_t len;
+
+	return !emit_original(func, site->original, wanted, &len, NULL) &&
+	       site->code_len >= ARCH_GATE_LEN + len &&
+	       !memory_read(&installer->process->memory, site->original, found,
+			    len, NULL) &&
+	       !memcmp(found, wanted, len);
 }
 
 static int get_site(struct installer *installer, const struct plan_func *func,
@@ -209,7 +214,7 @@ static int get_site(struct installer *installer, const struct plan_func *func,
 		*ret_addr = known->addr;
 		return 0;
 	}
-	if (known && is_reusable(&known->rt, func)) {
+	if (known && is_reusable(installer, &known->rt, func)) {
 		site = known->rt;
 	} else {
 		ret = write_site(installer, func, &site, err);
@@ -249,7 +254,7 @@ static int watch(struct installer *installer, const struct plan_hook *planned,
 
 	if (is_watched(installer->view, planned->hook))
 		return 0;
-	if (known && is_reusable(&known->rt, &as_func))
+	if (known && is_reusable(installer, &known->rt, &as_func))
 		site = known->rt;
 	else
 		ret = write_site(installer, &as_func, &site, err);

@@ -64,8 +64,8 @@ static bool has_jump(const struct memory *memory, const struct rt_site *site)
 
 static void put_back(const struct rt_site *site, struct code_piece *piece)
 {
-	for (size_t i = 0; i < site->moved_end; i++) {
-		upatch_addr_t addr = site->addr + i;
+	for (size_t i = 0; i < sizeof(site->bytes); i++) {
+		upatch_addr_t addr = site->addr + site->jump_offset + i;
 
 		if (addr >= piece->addr && addr < piece->addr + piece->len)
 			piece->bytes[addr - piece->addr] = site->bytes[i];

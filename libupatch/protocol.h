@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define RT_MAGIC   0x31544548435450ffUL
-#define RT_VERSION 5u
+#define RT_VERSION 6u
 #define RT_SONAME  "libupatch-runtime.so"
 /* The name of the agent's thread. */
 #define RT_AGENT_COMM "upatch-agent"
@@ -33,8 +33,8 @@
 #define RT_OBJECT_NAME_SIZE 128
 #define RT_DETAIL_SIZE	    80
 #define RT_TEXT_SIZE	    512
-#define RT_ENTRY_BYTES	    28
-#define RT_TWINS	    8
+/* A jump has so many. */
+#define RT_JUMP_BYTES 5
 /* Ranges of one version: the function and the parts it was split into. */
 #define RT_RANGES 6
 
@@ -126,11 +126,8 @@ struct rt_site {
 	rt_addr_t next;
 	uint64_t addr; /* of the function */
 	uint32_t state;
-	uint8_t jump_offset, moved_end, twin_count, range_count;
-	uint8_t bytes[RT_ENTRY_BYTES]; /* original, [0, moved_end) */
-	struct {
-		uint8_t from, to;
-	} twins[RT_TWINS];
+	uint8_t jump_offset, moved_end, range_count;
+	uint8_t bytes[RT_JUMP_BYTES]; /* that the jump takes the place of */
 	/* gate and, behind it, the relocated original */
 	rt_addr_t code;
 	uint64_t code_len;

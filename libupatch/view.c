@@ -205,8 +205,6 @@ static int read_sites(const struct memory *memory, struct view *view,
 			return ret;
 		if (site->rt.range_count > RT_RANGES)
 			site->rt.range_count = RT_RANGES;
-		if (site->rt.twin_count > RT_TWINS)
-			site->rt.twin_count = RT_TWINS;
 		addr = site->rt.next;
 	}
 	return 0;

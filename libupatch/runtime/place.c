@@ -190,11 +190,6 @@ static int write_site(const struct placement_func *func, struct rt_site *site,
 			       code + ARCH_GATE_LEN, ARCH_ORIGINAL_MAX, &len,
 			       twins, &count, &err))
 		return fail(text, size, &err);
-	for (size_t i = 0; i < count; i++) {
-		site->twins[i].from = twins[i].from;
-		site->twins[i].to = twins[i].to;
-	}
-	site->twin_count = (uint8_t)count;
 	ret = write_gate(&piece, code, sizeof(code), &err);
 	return ret ? fail(text, size, &err) : 0;
 }
@@ -204,7 +199,8 @@ static void fill_site(const struct placement_func *func, struct rt_site *site)
 	site->addr = func->addr;
 	site->jump_offset = func->entry.jump_offset;
 	site->moved_end = func->entry.moved_end;
-	memcpy(site->bytes, func->entry.bytes, sizeof(site->bytes));
+	memcpy(site->bytes, func->entry.bytes + site->jump_offset,
+	       sizeof(site->bytes));
 	site->ranges[0].start = func->addr;
 	site->ranges[0].end = func->addr + func->size;
 	site->range_count = 1;
