@@ -36,7 +36,7 @@ static void mark(bool *used, upatch_addr_t base, uint64_t base_len, size_t unit,
 }
 
 static void mark_piece(struct code_space *space, upatch_addr_t code,
-		       uint64_t code_len, upatch_addr_t data, uint64_t data_len)
+		       uint64_t code_len, upatch_addr_t words)
 {
 	for (size_t i = 0; i < space->area_count; i++) {
 		struct space_area *area = &space->areas[i];
@@ -44,7 +44,7 @@ static void mark_piece(struct code_space *space, upatch_addr_t code,
 		mark(area->code_used, area->rt.code, area->rt.code_len,
 		     CODE_UNIT, code, code_len);
 		mark(area->data_used, area->rt.data, area->rt.data_len,
-		     DATA_UNIT, data, data_len);
+		     DATA_UNIT, words, sizeof(struct rt_gate_words));
 	}
 }
 
@@ -53,8 +53,7 @@ static void mark_used(struct code_space *space, const struct view *view)
 	for (size_t i = 0; i < view->site_count; i++) {
 		const struct rt_site *site = &view->sites[i].rt;
 
-		mark_piece(space, site->code, site->code_len, site->words,
-			   sizeof(struct rt_gate_words));
+		mark_piece(space, site->code, site->code_len, site->words);
 	}
 	for (size_t i = 0; i < view->patch_count; i++) {
 		const struct view_patch *patch = &view->patches[i];
@@ -63,11 +62,11 @@ static void mark_used(struct code_space *space, const struct view *view)
 			const struct view_object *object = &patch->objects[j];
 
 			for (uint32_t k = 0; k < object->rt.func_count; k++) {
-				const struct rt_func *func =
+				const struct rt_func_spec *func =
 					&object->funcs[k].rt;
 
 				mark_piece(space, func->code, func->code_len,
-					   func->data, func->data_len);
+					   func->orig_words);
 			}
 		}
 	}

@@ -285,18 +285,15 @@ static int watch_loader(struct installer *installer, struct upatch_error *err)
 /* --- Functions -------------------------------------------------------- */
 
 /* Where symbols do not tell the parts, they can be anywhere in the patch. */
-static void add_new_ranges(const struct patch_function *function,
-			   const struct rt_patch *patch, struct rt_func *func)
+static void add_new_ranges(const struct patch_function *function, uint64_t bias,
+			   struct rt_func_spec *func)
 {
-	uint64_t bias = patch->bias;
 	uint32_t count = 0;
 
-	if (!function->parts_known) {
-		func->ranges[0] = patch->text;
-		func->range_count = 1;
+	/* The runtime knows the first one by where the function begins. */
+	if (!function->parts_known ||
+	    bias + function->code.start != func->new_addr)
 		return;
-	}
-
 	func->ranges[count].start = bias + function->code.start;
 	func->ranges[count++].end = bias + function->code.end;
 	for (size_t i = 0; i < function->part_count; i++) {
@@ -318,7 +315,7 @@ static void add_new_ranges(const struct patch_function *function,
 
 static struct shield_spec describe_shield(const struct installer *installer,
 					  const struct plan_func *planned,
-					  const struct rt_func *func,
+					  const struct rt_func_spec *func,
 					  upatch_addr_t code)
 {
 	return (struct shield_spec){
@@ -335,12 +332,11 @@ static struct shield_spec describe_shield(const struct installer *installer,
 /* A call through the shield is a call of the new function. */
 static int write_shield(struct installer *installer,
 			const struct plan_func *planned, upatch_addr_t code,
-			struct rt_func *func, size_t *ret_len,
+			struct rt_func_spec *func, size_t *ret_len,
 			struct upatch_error *err)
 {
 	const struct shield_spec spec =
 		describe_shield(installer, planned, func, code);
-	struct rt_range *range = &func->ranges[func->range_count];
 	uint8_t buf[ARCH_SHIELD_MAX];
 	size_t len;
 	int ret = arch_emit_shield(&spec, buf, sizeof(buf), &len, err);
@@ -352,24 +348,19 @@ static int write_shield(struct installer *installer,
 		return ret;
 	func->entry = code;
 	func->flags |= RT_FUNC_SHIELDED;
-	range->start = code;
-	range->end = code + len;
-	func->range_count++;
 	*ret_len = len;
 	return 0;
 }
 
 static int write_orig_gate(struct installer *installer,
-			   const struct code_grant *grant, struct rt_func *func,
-			   struct upatch_error *err)
+			   const struct code_grant *grant,
+			   struct rt_func_spec *func, struct upatch_error *err)
 {
 	const struct arch_gate gate =
 		describe_gate(installer, grant->code, grant->data,
 			      grant->transition);
 	uint8_t code[ARCH_GATE_LEN];
 
-	func->data = grant->data;
-	func->data_len = sizeof(struct rt_gate_words);
 	func->orig_gate = grant->code;
 	func->orig_words = grant->data;
 	return write_gate(installer, &gate, code, sizeof(code), err);
@@ -381,7 +372,7 @@ static int write_orig_gate(struct installer *installer,
  */
 static int write_func_code(struct installer *installer,
 			   const struct plan_func *planned,
-			   struct rt_func *func, struct upatch_error *err)
+			   struct rt_func_spec *func, struct upatch_error *err)
 {
 	size_t gate_len = planned->declared->orig_func ? ARCH_GATE_LEN : 0;
 	size_t code_len = gate_len + (planned->shielded ? ARCH_SHIELD_MAX : 0);
@@ -419,7 +410,7 @@ static int tell_func(struct installer *installer,
 		.object = planned->object,
 		.index = planned->index,
 	};
-	struct rt_func *func = &message.func;
+	struct rt_func_spec *func = &message.func;
 	uint64_t bias = installer->patch->rt.bias;
 	const struct patch_function *new_function =
 		&planned->declared->function;
@@ -428,13 +419,11 @@ static int tell_func(struct installer *installer,
 
 	if (ret)
 		return ret;
-	func->sympos = planned->symbol.sympos ? planned->symbol.sympos : 1;
 	func->old_addr = planned->symbol.addr;
-	func->old_size = planned->symbol.size;
 	func->new_addr = bias + planned->declared->new_func;
 	func->new_size = new_function->code.end - new_function->code.start;
 	func->entry = func->new_addr;
-	add_new_ranges(new_function, &installer->patch->rt, func);
+	add_new_ranges(new_function, bias, func);
 	ret = write_func_code(installer, planned, func, err);
 	if (ret)
 		return ret;
@@ -453,14 +442,14 @@ static int tell_awaited_func(struct installer *installer, uint32_t object,
 		.object = object,
 		.index = index,
 	};
-	struct rt_func *func = &message.func;
+	struct rt_func_spec *func = &message.func;
+	uint64_t bias = installer->patch->rt.bias;
 	struct rt_reply reply;
 
-	func->sympos = declared->sympos ? declared->sympos : 1;
-	func->new_addr = installer->patch->rt.bias + declared->new_func;
+	func->new_addr = bias + declared->new_func;
 	func->new_size = function->code.end - function->code.start;
 	func->entry = func->new_addr;
-	add_new_ranges(function, &installer->patch->rt, func);
+	add_new_ranges(function, bias, func);
 	return request(installer, &message, &reply, "register a function", err);
 }
 

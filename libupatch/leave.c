@@ -90,7 +90,7 @@ static int add_known(const struct view_patch *patch, struct range_list *known,
 		const struct view_object *object = &patch->objects[i];
 
 		for (uint32_t j = 0; !ret && j < object->rt.func_count; j++) {
-			const struct rt_func *func = &object->funcs[j].rt;
+			const struct rt_func_spec *func = &object->funcs[j].rt;
 
 			ret = range_list_add(known, func->new_addr, func->entry,
 					     err);

@@ -145,29 +145,45 @@ struct rt_site {
 
 #define RT_FUNC_IMMEDIATE 1u
 #define RT_FUNC_SHIELDED  2u
+#define RT_FUNC_SCATTERED 4u /* its code can be anywhere in the patch */
 
-/* One replaced function: a version of its site. */
+/*
+ * One replaced function: a version of its site.  A patch can have thousands.
+ * What the author wrote is in the author's own array, at the same index.
+ */
 struct rt_func {
 	rt_addr_t site;	 /* 0: the object is not loaded */
 	rt_addr_t below; /* the next older version of the site, or 0 */
 	rt_addr_t patch;
-	rt_addr_t name;
-	uint64_t wanted_sympos; /* as the author wrote it */
-	uint64_t sympos;	/* the occurrence that was found */
+	/* where a gate leads for this version: new function or its shield */
+	rt_addr_t entry;
+	/* the gate behind *orig_func, and behind it the shield */
+	rt_addr_t code;
+	rt_addr_t orig_words; /* 0: the author does not want such a gate */
+	rt_addr_t parts;      /* split off the new function: rt_range */
+	uint32_t new_size;
+	uint16_t code_len;
+	uint8_t flags;
+	uint8_t part_count;
+};
+
+/* The same, with all that follows from it: for requests and readers. */
+struct rt_func_spec {
+	rt_addr_t site, below, patch;
+	uint64_t sympos; /* from 1 */
 	uint32_t flags;
 	uint32_t range_count;
-	uint64_t old_addr, old_size;
+	uint64_t old_addr; /* in a request */
 	uint64_t new_addr, new_size;
-	/* where a gate leads for this version: new_addr or its shield */
 	rt_addr_t entry;
-	/* gate behind *orig_func, and shield: one piece of code and data */
 	rt_addr_t code;
 	uint64_t code_len;
-	rt_addr_t data;
-	uint64_t data_len;
-	rt_addr_t orig_gate; /* 0: the author does not want it */
-	rt_addr_t orig_words;
-	struct rt_range ranges[RT_RANGES]; /* of the new function */
+	rt_addr_t orig_gate, orig_words;
+	/*
+	 * Of the new function, which comes first, and of its shield.  In a
+	 * request without the latter; none: anywhere in the patch.
+	 */
+	struct rt_range ranges[RT_RANGES];
 };
 
 #define RT_OBJECT_LOADED	 1u
@@ -396,7 +412,7 @@ struct rt_request {
 			uint64_t code_len, data_len;
 		} map;
 		struct rt_site site;
-		struct rt_func func;
+		struct rt_func_spec func;
 		struct {
 			rt_addr_t link_map; /* 0: the main executable */
 			uint64_t bias;

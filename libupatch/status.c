@@ -77,37 +77,44 @@ static enum upatch_patch_state state_of(const struct view *view,
 		       : UPATCH_PATCH_UNPATCHING;
 }
 
+static void fill_func(const struct view *view, const struct view_func *func,
+		      bool is_moving, bool is_patched,
+		      struct upatch_status_func *ret_func)
+{
+	const struct view_site *site = view_find_site_at(view, func->rt.site);
+
+	*ret_func = (struct upatch_status_func){
+		.name = func->name,
+		.sympos = func->rt.sympos,
+		.patched = site && is_patched,
+		.transition = site && is_moving,
+		.shielded = func->rt.flags & RT_FUNC_SHIELDED,
+		.new_addr = func->rt.new_addr,
+		.new_size = func->rt.new_size,
+	};
+	if (!site)
+		return;
+	ret_func->old_addr = site->rt.addr;
+	ret_func->old_size = site->rt.ranges[0].end - site->rt.ranges[0].start;
+}
+
 /* kernel/livepatch: (patched, transition) is 01, 11, 10 on the way in. */
 static int fill_funcs(const struct view *view, const struct view_patch *patch,
 		      const struct view_object *object,
 		      struct upatch_status_object *ret_object,
 		      struct upatch_error *err)
 {
-	bool moving = is_in_transition(view, patch);
-	bool started = view->state.transition.started;
+	bool is_moving = is_in_transition(view, patch);
+	bool is_patched = !is_moving || view->state.transition.started ||
+			  patch->rt.state == RT_PATCH_UNPATCHING;
 	struct upatch_status_func *funcs =
 		calloc(object->rt.func_count + 1, sizeof(*funcs));
 
 	if (!funcs)
 		return no_memory(err);
-	for (uint32_t i = 0; i < object->rt.func_count; i++) {
-		const struct rt_func *func = &object->funcs[i].rt;
-		bool placed = func->site != 0;
-
-		funcs[i] = (struct upatch_status_func){
-			.name = object->funcs[i].name,
-			.sympos = func->sympos,
-			.patched = placed &&
-				   (!moving || started ||
-				    patch->rt.state == RT_PATCH_UNPATCHING),
-			.transition = placed && moving,
-			.shielded = func->flags & RT_FUNC_SHIELDED,
-			.old_addr = func->old_addr,
-			.old_size = func->old_size,
-			.new_addr = func->new_addr,
-			.new_size = func->new_size,
-		};
-	}
+	for (uint32_t i = 0; i < object->rt.func_count; i++)
+		fill_func(view, &object->funcs[i], is_moving, is_patched,
+			  &funcs[i]);
 	ret_object->funcs = funcs;
 	ret_object->func_count = object->rt.func_count;
 	return 0;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <upatch/patch.h>
+
 #include "dynamic.h"
 
 /* More than any process has; a longer list is a damaged one. */
@@ -99,28 +101,120 @@ static void *append(void *array, size_t *count, size_t size,
 	return memset(grown + (*count)++ * size, 0, size);
 }
 
-static int read_funcs(const struct memory *memory, struct view_object *object,
-		      struct upatch_error *err)
+static rt_addr_t addr_of(const void *pointer_in_target)
 {
-	object->funcs =
-		calloc(object->rt.func_count + 1, sizeof(*object->funcs));
+	return (rt_addr_t)(uintptr_t)pointer_in_target;
+}
+
+static void add_range(struct rt_func_spec *spec, uint64_t start, uint64_t end)
+{
+	spec->ranges[spec->range_count++] = (struct rt_range){ start, end };
+}
+
+/* One range is the function, one may be its shield. */
+static int read_func_ranges(const struct memory *memory,
+			    const struct rt_patch *patch,
+			    const struct rt_func *rt, struct rt_func_spec *spec,
+			    struct upatch_error *err)
+{
+	uint32_t part_count =
+		rt->part_count < RT_RANGES - 2 ? rt->part_count : RT_RANGES - 2;
+	int ret = 0;
+
+	if (rt->flags & RT_FUNC_SCATTERED)
+		add_range(spec, patch->text.start, patch->text.end);
+	else
+		add_range(spec, spec->new_addr,
+			  spec->new_addr + spec->new_size);
+	if (part_count)
+		ret = memory_read(memory, rt->parts,
+				  spec->ranges + spec->range_count,
+				  part_count * sizeof(*spec->ranges), err);
+	spec->range_count += part_count;
+	if (rt->flags & RT_FUNC_SHIELDED)
+		add_range(spec, rt->entry, rt->code + rt->code_len);
+	return ret;
+}
+
+static int read_func(const struct memory *memory, const struct rt_patch *patch,
+		     const struct rt_func *rt, const struct upatch_func *author,
+		     struct view_func *func, struct upatch_error *err)
+{
+	int ret = read_string(memory, addr_of(author->old_name), &func->name,
+			      err);
+
+	if (ret)
+		return ret;
+	func->rt = (struct rt_func_spec){
+		.site = rt->site,
+		.below = rt->below,
+		.patch = rt->patch,
+		.sympos = author->old_sympos ? author->old_sympos : 1,
+		.flags = rt->flags,
+		.new_addr = addr_of(author->new_func),
+		.new_size = rt->new_size,
+		.entry = rt->entry,
+		.code = rt->code,
+		.code_len = rt->code_len,
+		.orig_gate = rt->orig_words ? rt->code : 0,
+		.orig_words = rt->orig_words,
+	};
+	return read_func_ranges(memory, patch, rt, &func->rt, err);
+}
+
+/* The runtime's array and the author's. */
+struct func_arrays {
+	struct rt_func *rt;
+	struct upatch_func *author;
+};
+
+static int read_func_arrays(const struct memory *memory,
+			    const struct rt_object *object,
+			    struct func_arrays *arrays,
+			    struct upatch_error *err)
+{
+	const size_t count = object->func_count;
+	struct upatch_object author;
+	int ret;
+
+	arrays->rt = calloc(count, sizeof(*arrays->rt));
+	arrays->author = calloc(count, sizeof(*arrays->author));
+	if (!arrays->rt || !arrays->author)
+		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
+				 "out of memory");
+	ret = memory_read(memory, object->funcs, arrays->rt,
+			  count * sizeof(*arrays->rt), err);
+	if (!ret)
+		ret = memory_read(memory, object->author, &author,
+				  sizeof(author), err);
+	return ret ? ret
+		   : memory_read(memory, addr_of(author.funcs), arrays->author,
+				 count * sizeof(*arrays->author), err);
+}
+
+static int read_funcs(const struct memory *memory, const struct rt_patch *patch,
+		      struct view_object *object, struct upatch_error *err)
+{
+	const uint32_t count = object->rt.func_count;
+	struct func_arrays arrays = { NULL, NULL };
+	int ret = 0;
+
+	object->funcs = calloc(count + 1, sizeof(*object->funcs));
 	if (!object->funcs)
 		return error_set(err, UPATCH_ERROR_NO_MEMORY, 0,
 				 "out of memory");
-	for (uint32_t i = 0; i < object->rt.func_count; i++) {
+	if (count)
+		ret = read_func_arrays(memory, &object->rt, &arrays, err);
+	for (uint32_t i = 0; i < count && !ret; i++) {
 		struct view_func *func = &object->funcs[i];
-		int ret;
 
-		func->addr = object->rt.funcs + i * sizeof(func->rt);
-		ret = memory_read(memory, func->addr, &func->rt,
-				  sizeof(func->rt), err);
-		if (!ret)
-			ret = read_string(memory, func->rt.name, &func->name,
-					  err);
-		if (ret)
-			return ret;
+		func->addr = object->rt.funcs + i * sizeof(struct rt_func);
+		ret = read_func(memory, patch, &arrays.rt[i], &arrays.author[i],
+				func, err);
 	}
-	return 0;
+	free(arrays.rt);
+	free(arrays.author);
+	return ret;
 }
 
 static int read_objects(const struct memory *memory, struct view_patch *patch,
@@ -145,7 +239,7 @@ static int read_objects(const struct memory *memory, struct view_patch *patch,
 			ret = error_set(err, UPATCH_ERROR_SYSTEM, 0,
 					"the runtime's state is damaged");
 		if (!ret)
-			ret = read_funcs(memory, object, err);
+			ret = read_funcs(memory, &patch->rt, object, err);
 		if (ret)
 			return ret;
 	}
@@ -388,6 +482,18 @@ struct view_site *view_find_site(const struct view *view, uint64_t addr)
 	view_for_each(site, view->sites, view->site_count)
 	{
 		if (site->rt.addr == addr)
+			return site;
+	}
+	return NULL;
+}
+
+struct view_site *view_find_site_at(const struct view *view, rt_addr_t addr)
+{
+	struct view_site *site;
+
+	view_for_each(site, view->sites, view->site_count)
+	{
+		if (site->addr == addr)
 			return site;
 	}
 	return NULL;

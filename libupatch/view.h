@@ -16,7 +16,7 @@
 
 struct view_func {
 	rt_addr_t addr; /* of the rt_func in the target */
-	struct rt_func rt;
+	struct rt_func_spec rt;
 	char *name;
 };
 
@@ -75,7 +75,9 @@ bool view_is_listed(const struct view_patch *patch);
 struct view_patch *view_find_patch(const struct view *view, const char *name);
 struct view_patch *view_find_patch_addr(const struct view *view,
 					rt_addr_t addr);
+/* The site of that address, or the one whose rt_site is there; or NULL. */
 struct view_site *view_find_site(const struct view *view, uint64_t addr);
+struct view_site *view_find_site_at(const struct view *view, rt_addr_t site);
 unsigned int view_count_funcs(const struct view_patch *patch);
 /* The function at `addr` in the target, and its patch if wanted; or NULL. */
 struct view_func *view_find_func(const struct view *view, rt_addr_t addr,

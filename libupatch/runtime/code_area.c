@@ -28,10 +28,15 @@ static bool overlaps(uint64_t start, uint64_t len, uint64_t other_start,
 	       other_start < start + len;
 }
 
+static bool words_overlap(uint64_t start, uint64_t len, uint64_t words)
+{
+	return overlaps(start, len, words, sizeof(struct rt_gate_words));
+}
+
 static bool func_uses(const struct rt_func *func, uint64_t start, uint64_t len)
 {
 	return overlaps(start, len, func->code, func->code_len) ||
-	       overlaps(start, len, func->data, func->data_len);
+	       words_overlap(start, len, func->orig_words);
 }
 
 static bool patch_uses(const struct rt_patch *patch, uint64_t start,
@@ -56,8 +61,7 @@ static bool is_used(uint64_t start, uint64_t len)
 	rt_for_each(site, state->sites)
 	{
 		if (overlaps(start, len, site->code, site->code_len) ||
-		    overlaps(start, len, site->words,
-			     sizeof(struct rt_gate_words)))
+		    words_overlap(start, len, site->words))
 			return true;
 	}
 	rt_for_each(patch, state->patches)

@@ -226,7 +226,7 @@ static int accept_object(struct rt_patch *patch, struct rt_object *object,
 			 "pre_patch refused");
 	} else {
 		state_change_begin();
-		ret = place_install(patch, object, &placement, refusal->text,
+		ret = place_install(object, &placement, refusal->text,
 				    sizeof(refusal->text));
 		if (!ret) {
 			object->flags |= RT_OBJECT_LOADED;

@@ -79,8 +79,8 @@ static void visit_gates(struct rewrite *rewrite)
 			continue;
 		visit_gate(rewrite, site->code, site->words);
 		for (; func; func = rt_ptr(func->below)) {
-			if (func->orig_gate)
-				visit_gate(rewrite, func->orig_gate,
+			if (func->orig_words)
+				visit_gate(rewrite, func->code,
 					   func->orig_words);
 		}
 	}

@@ -119,10 +119,9 @@ static int build_funcs(const struct rt_patch *patch,
 		const struct upatch_func *func = &author->funcs[i];
 
 		funcs[i].patch = rt_addr(patch);
-		funcs[i].name = rt_addr(func->old_name);
-		funcs[i].wanted_sympos = func->old_sympos;
-		funcs[i].sympos = func->old_sympos ? func->old_sympos : 1;
-		funcs[i].new_addr = rt_addr(func->new_func);
+		funcs[i].entry = rt_addr(func->new_func);
+		/* Until the controller says more. */
+		funcs[i].flags = RT_FUNC_SCATTERED;
 		if (func->immediate || author_patch->immediate)
 			funcs[i].flags |= RT_FUNC_IMMEDIATE;
 	}
@@ -159,12 +158,21 @@ static int build_objects(struct rt_patch *patch)
 	return 0;
 }
 
+static void free_funcs(struct rt_object *object)
+{
+	struct rt_func *funcs = patch_funcs(object);
+
+	for (uint32_t i = 0; i < object->func_count; i++)
+		site_free_parts(funcs[i].parts, funcs[i].part_count);
+	free(funcs);
+}
+
 static void free_model(struct rt_patch *patch)
 {
 	struct rt_object *objects = patch_objects(patch);
 
 	for (uint32_t i = 0; objects && i < patch->object_count; i++)
-		free(patch_funcs(&objects[i]));
+		free_funcs(&objects[i]);
 	free(objects);
 	free(rt_ptr(patch->file));
 	free(patch);

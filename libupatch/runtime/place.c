@@ -85,7 +85,6 @@ static int plan_func(const struct upatch_func *wanted,
 			wanted->old_name);
 	func->addr = symbol.addr;
 	func->size = symbol.size;
-	func->sympos = symbol.sympos ? symbol.sympos : 1;
 	/* An older patch has been here: its jump is no code of the library's. */
 	if (site_find(symbol.addr) &&
 	    site_find(symbol.addr)->state == RT_SITE_INSTALLED)
@@ -225,12 +224,13 @@ static int get_site(const struct placement_func *func,
 	return ret ? ret : site_register(&site, ret_site);
 }
 
-static int write_orig_gate(struct rt_func *func, char *text, size_t size)
+static int write_orig_gate(uint64_t near, struct rt_func *func, char *text,
+			   size_t size)
 {
 	struct upatch_error err = { .message = "cannot write the gate" };
 	uint8_t code[ARCH_GATE_LEN];
 	struct code_piece piece;
-	int ret = code_area_take(func->old_addr, sizeof(code),
+	int ret = code_area_take(near, sizeof(code),
 				 sizeof(struct rt_gate_words), &piece);
 
 	if (ret) {
@@ -239,9 +239,6 @@ static int write_orig_gate(struct rt_func *func, char *text, size_t size)
 	}
 	func->code = piece.code;
 	func->code_len = sizeof(code);
-	func->data = piece.data;
-	func->data_len = sizeof(struct rt_gate_words);
-	func->orig_gate = piece.code;
 	func->orig_words = piece.data;
 	ret = write_gate(&piece, code, sizeof(code), &err);
 	return ret ? fail(text, size, &err) : 0;
@@ -256,16 +253,12 @@ static int install_func(const struct upatch_func *wanted,
 
 	if (ret)
 		return ret;
-	func->old_addr = planned->addr;
-	func->old_size = planned->size;
-	func->sympos = planned->sympos;
-	func->entry = func->new_addr;
-	func->flags &= ~RT_FUNC_SHIELDED;
+	func->entry = rt_addr(wanted->new_func);
 	if (wanted->orig_func) {
-		ret = write_orig_gate(func, text, size);
+		ret = write_orig_gate(planned->addr, func, text, size);
 		if (ret)
 			return ret;
-		*wanted->orig_func = rt_ptr(func->orig_gate);
+		*wanted->orig_func = rt_ptr(func->code);
 	}
 	func->site = rt_addr(site);
 	func->below = site->top;
@@ -273,8 +266,8 @@ static int install_func(const struct upatch_func *wanted,
 	return 0;
 }
 
-int place_install(struct rt_patch *patch, struct rt_object *object,
-		  const struct placement *placement, char *text, size_t size)
+int place_install(struct rt_object *object, const struct placement *placement,
+		  char *text, size_t size)
 {
 	const struct upatch_object *author = rt_ptr(object->author);
 
@@ -285,11 +278,6 @@ int place_install(struct rt_patch *patch, struct rt_object *object,
 
 		if (ret)
 			return ret;
-		/* Set by the controller from the patch's own symbols. */
-		if (!func->range_count) {
-			func->ranges[0] = patch->text;
-			func->range_count = 1;
-		}
 	}
 	return 0;
 }
@@ -329,8 +317,8 @@ void place_remove(struct rt_object *object)
 		func->site = 0;
 		func->code = 0;
 		func->code_len = 0;
-		func->orig_gate = 0;
 		func->orig_words = 0;
+		func->flags &= (uint8_t)~RT_FUNC_SHIELDED;
 		if (!site->top)
 			site_forget(site);
 	}

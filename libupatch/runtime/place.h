@@ -14,7 +14,6 @@
 
 struct placement_func {
 	uint64_t addr, size;
-	unsigned long sympos;
 	struct arch_entry entry;
 	/* what the compiler split off it */
 	struct rt_range pieces[PLACEMENT_PIECES];
@@ -39,8 +38,8 @@ void place_free(struct placement *placement);
  * Registers sites and functions and pushes the functions on their sites; the
  * state is being changed by the caller.  After a failure nothing is there.
  */
-int place_install(struct rt_patch *patch, struct rt_object *object,
-		  const struct placement *placement, char *text, size_t size);
+int place_install(struct rt_object *object, const struct placement *placement,
+		  char *text, size_t size);
 /* Redirects.  Nobody runs the library's code yet. */
 int place_write_jumps(struct rt_object *object);
 /* Forgets the object's functions, and the sites that nobody else needs. */

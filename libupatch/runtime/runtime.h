@@ -100,7 +100,9 @@ void object_post_unpatch(struct rt_patch *patch, struct rt_object *object);
 struct rt_site *site_find(uint64_t addr);
 int site_register(const struct rt_site *wanted, struct rt_site **ret_site);
 int site_add_func(struct rt_patch *patch, uint32_t object, uint32_t index,
-		  const struct rt_func *found);
+		  const struct rt_func_spec *found);
+/* As in place_free, no address stays behind. */
+void site_free_parts(rt_addr_t parts, uint32_t count);
 void site_push_patch(struct rt_patch *patch);
 void site_drop_patch(struct rt_patch *patch);
 void site_drop_func(struct rt_func *func);

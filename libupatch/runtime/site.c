@@ -101,7 +101,7 @@ void site_update_words(void)
 			continue;
 		update_gate(site, func, rt_ptr(site->words));
 		for (; func; func = rt_ptr(func->below)) {
-			if (func->orig_gate)
+			if (func->orig_words)
 				update_gate(site, rt_ptr(func->below),
 					    rt_ptr(func->orig_words));
 		}
@@ -153,25 +153,49 @@ int site_register(const struct rt_site *wanted, struct rt_site **ret_site)
 	return 0;
 }
 
-static bool is_registered(rt_addr_t addr)
+/* In memory of their own, as few functions have any. */
+static int copy_parts(const struct rt_range *ranges, uint32_t range_count,
+		      rt_addr_t *ret_parts)
 {
-	struct rt_site *site;
+	uint32_t count = range_count ? range_count - 1 : 0;
+	struct rt_range *parts = NULL;
 
-	rt_for_each(site, state->sites)
-	{
-		if (rt_addr(site) == addr)
-			return true;
+	if (range_count > RT_RANGES)
+		return -EINVAL;
+	if (count) {
+		parts = calloc(count, sizeof(*parts));
+		if (!parts)
+			return -ENOMEM;
+		memcpy(parts, ranges + 1, count * sizeof(*parts));
 	}
-	return false;
+	*ret_parts = rt_addr(parts);
+	return 0;
+}
+
+void site_free_parts(rt_addr_t parts, uint32_t count)
+{
+	if (parts)
+		explicit_bzero(rt_ptr(parts), count * sizeof(struct rt_range));
+	free(rt_ptr(parts));
+}
+
+/* Another site can be where one was. */
+static bool is_registered(rt_addr_t addr, uint64_t func_addr)
+{
+	return rt_addr(site_find(func_addr)) == addr;
 }
 
 int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
-		  const struct rt_func *found)
+		  const struct rt_func_spec *found)
 {
+	const uint32_t shielded = found->flags & RT_FUNC_SHIELDED;
 	struct rt_object *object;
 	struct rt_func *func;
 	const struct upatch_object *author;
+	rt_addr_t parts, old_parts;
+	uint32_t old_count;
 	void **orig_func;
+	int ret;
 
 	if (object_index >= patch->object_count)
 		return -EINVAL;
@@ -180,30 +204,32 @@ int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 		return -EINVAL;
 	/* The library may have gone since the controller looked. */
 	if (found->site && (!(object->flags & RT_OBJECT_LOADED) ||
-			    !is_registered(found->site)))
+			    !is_registered(found->site, found->old_addr)))
 		return -EAGAIN;
+	ret = copy_parts(found->ranges, found->range_count, &parts);
+	if (ret)
+		return ret;
 	func = &patch_funcs(object)[index];
 	author = rt_ptr(object->author);
 	orig_func = author->funcs[index].orig_func;
+	old_parts = func->parts;
+	old_count = func->part_count;
 	state_change_begin();
 	func->site = found->site;
-	func->sympos = found->sympos;
-	func->flags |= found->flags & RT_FUNC_SHIELDED;
-	func->old_addr = found->old_addr;
-	func->old_size = found->old_size;
-	func->new_size = found->new_size;
+	func->flags &= RT_FUNC_IMMEDIATE;
+	func->flags |=
+		found->range_count ? shielded : shielded | RT_FUNC_SCATTERED;
+	func->new_size = (uint32_t)found->new_size;
 	func->entry = found->entry;
 	func->code = found->code;
-	func->code_len = found->code_len;
-	func->data = found->data;
-	func->data_len = found->data_len;
-	func->orig_gate = found->orig_gate;
+	func->code_len = (uint16_t)found->code_len;
 	func->orig_words = found->orig_words;
-	func->range_count = found->range_count;
-	memcpy(func->ranges, found->ranges, sizeof(func->ranges));
+	func->parts = parts;
+	func->part_count = parts ? (uint8_t)(found->range_count - 1) : 0;
 	state_change_end();
+	site_free_parts(old_parts, old_count);
 	if (orig_func && func->site)
-		*orig_func = rt_ptr(func->orig_gate);
+		*orig_func = rt_ptr(found->orig_gate);
 	return 0;
 }
 

@@ -252,7 +252,6 @@ static void build_func(unsigned int patch, unsigned int index)
 	};
 	if (!rules->wants_orig[index])
 		return;
-	func->orig_gate = 1;
 	func->orig_words = rt_addr(&patches[patch].orig_words[index]);
 	patches[patch].orig_words[index].decide = 0xdec;
 }

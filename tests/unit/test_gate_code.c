@@ -186,7 +186,7 @@ Test(gate_code, the_gate_of_an_original_is_one_of_them)
 {
 	set_up();
 	orig_func = (struct rt_func){
-		.orig_gate = sites[5].code,
+		.code = sites[5].code,
 		.orig_words = sites[5].words,
 	};
 	sites[5].top = 0;
