@@ -23,7 +23,7 @@
 #define RETRY_PAUSE_MAX_NS 64000000UL
 
 struct write {
-	const struct rt_site *site;
+	const struct rt_site_spec *site;
 	upatch_addr_t addr;
 	uint8_t jump[ARCH_JUMP_LEN];
 };
@@ -50,7 +50,8 @@ enum outcome {
 	FAILED
 };
 
-static bool is_wanted(const struct rt_site *site, enum barrier_action action)
+static bool is_wanted(const struct rt_site_spec *site,
+		      enum barrier_action action)
 {
 	bool is_needed = site->top || site->hook;
 
@@ -66,7 +67,7 @@ static int compare_writes(const void *left, const void *right)
 	return (a->addr > b->addr) - (a->addr < b->addr);
 }
 
-static void add_write(struct barrier *barrier, const struct rt_site *site)
+static void add_write(struct barrier *barrier, const struct rt_site_spec *site)
 {
 	struct write *write = &barrier->writes[barrier->write_count++];
 
@@ -120,8 +121,8 @@ static int prepare(struct barrier *barrier, const struct view *view,
 	return prepare_runs(barrier, err);
 }
 
-static const struct rt_site *site_around(const struct barrier *barrier,
-					 upatch_addr_t pc)
+static const struct rt_site_spec *site_around(const struct barrier *barrier,
+					      upatch_addr_t pc)
 {
 	if (!stack_scan_has(&barrier->inside_values, pc))
 		return NULL;
@@ -135,7 +136,8 @@ static const struct rt_site *site_around(const struct barrier *barrier,
 }
 
 /* As the function was before any patch. */
-static int read_entry(const struct barrier *barrier, const struct rt_site *site,
+static int read_entry(const struct barrier *barrier,
+		      const struct rt_site_spec *site,
 		      struct arch_entry *ret_entry, struct upatch_error *err)
 {
 	struct arch_entry entry = {
@@ -163,9 +165,9 @@ static int read_entry(const struct barrier *barrier, const struct rt_site *site,
  * The copy of the instruction that the thread is about to execute.  Where
  * copies begin is found as they were made: few threads ever need it.
  */
-static int find_twin(const struct barrier *barrier, const struct rt_site *site,
-		     upatch_addr_t pc, upatch_addr_t *ret_twin,
-		     struct upatch_error *err)
+static int find_twin(const struct barrier *barrier,
+		     const struct rt_site_spec *site, upatch_addr_t pc,
+		     upatch_addr_t *ret_twin, struct upatch_error *err)
 {
 	struct arch_twin twins[ARCH_TWINS_MAX];
 	uint8_t code[ARCH_ORIGINAL_MAX];
@@ -218,7 +220,7 @@ static enum outcome move_to_twin(struct barrier *barrier, struct thread *thread,
 				 struct upatch_error *err)
 {
 	upatch_addr_t pc = arch_regs_pc(regs), twin;
-	const struct rt_site *site = site_around(barrier, pc);
+	const struct rt_site_spec *site = site_around(barrier, pc);
 	int ret;
 
 	if (!site)
@@ -279,7 +281,7 @@ static enum outcome check_bytes(struct barrier *barrier,
 				const struct write *write,
 				struct upatch_error *err)
 {
-	const struct rt_site *site = write->site;
+	const struct rt_site_spec *site = write->site;
 	const uint8_t *original = site->bytes;
 	const uint8_t *found = code_runs_found(&barrier->runs, write->addr);
 	bool is_original = !memcmp(found, original, ARCH_JUMP_LEN);

@@ -51,7 +51,7 @@ static void mark_piece(struct code_space *space, upatch_addr_t code,
 static void mark_used(struct code_space *space, const struct view *view)
 {
 	for (size_t i = 0; i < view->site_count; i++) {
-		const struct rt_site *site = &view->sites[i].rt;
+		const struct rt_site_spec *site = &view->sites[i].rt;
 
 		mark_piece(space, site->code, site->code_len, site->words);
 	}

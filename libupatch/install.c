@@ -15,6 +15,8 @@
 #define EXPECTED_SHIELD_LEN 320
 
 _Static_assert(RT_JUMP_BYTES == ARCH_JUMP_LEN, "as the state keeps them");
+_Static_assert(ARCH_GATE_LEN + ARCH_ORIGINAL_MAX <= UINT8_MAX,
+	       "as the state keeps it");
 
 struct installer {
 	struct process *process;
@@ -134,7 +136,7 @@ static int emit_original(const struct plan_func *func, upatch_addr_t addr,
  *	  + ARCH_GATE_LEN       the original, relocated
  */
 static int write_site(struct installer *installer, const struct plan_func *func,
-		      struct rt_site *site, struct upatch_error *err)
+		      struct rt_site_spec *site, struct upatch_error *err)
 {
 	uint8_t code[ARCH_GATE_LEN + ARCH_ORIGINAL_MAX];
 	struct code_grant grant;
@@ -163,8 +165,9 @@ static int write_site(struct installer *installer, const struct plan_func *func,
 }
 
 static int register_site(struct installer *installer,
-			 const struct plan_func *func, struct rt_site *site,
-			 rt_addr_t *ret_addr, struct upatch_error *err)
+			 const struct plan_func *func,
+			 struct rt_site_spec *site, rt_addr_t *ret_addr,
+			 struct upatch_error *err)
 {
 	struct rt_request message = { .type = RT_SITE };
 	struct rt_reply reply;
@@ -189,7 +192,7 @@ static int register_site(struct installer *installer,
  * written now.
  */
 static bool is_reusable(const struct installer *installer,
-			const struct rt_site *site,
+			const struct rt_site_spec *site,
 			const struct plan_func *func)
 {
 	uint8_t wanted[ARCH_ORIGINAL_MAX], found[ARCH_ORIGINAL_MAX];
@@ -207,7 +210,7 @@ static int get_site(struct installer *installer, const struct plan_func *func,
 {
 	struct view_site *known =
 		view_find_site(installer->view, func->symbol.addr);
-	struct rt_site site = { 0 };
+	struct rt_site_spec site = { 0 };
 	int ret;
 
 	if (known && known->rt.state == RT_SITE_INSTALLED) {
@@ -248,7 +251,7 @@ static int watch(struct installer *installer, const struct plan_hook *planned,
 	};
 	struct view_site *known =
 		view_find_site(installer->view, planned->entry.addr);
-	struct rt_site site = { 0 };
+	struct rt_site_spec site = { 0 };
 	rt_addr_t addr;
 	int ret = 0;
 

@@ -51,7 +51,8 @@ void object_code_close(struct object_code *object)
  * Only where the jump is there: a controller can have been killed before or
  * after it wrote it, and at an old site other code may be loaded by now.
  */
-static bool has_jump(const struct memory *memory, const struct rt_site *site)
+static bool has_jump(const struct memory *memory,
+		     const struct rt_site_spec *site)
 {
 	upatch_addr_t addr = site->addr + site->jump_offset;
 	uint8_t wanted[ARCH_JUMP_LEN], found[ARCH_JUMP_LEN];
@@ -62,7 +63,7 @@ static bool has_jump(const struct memory *memory, const struct rt_site *site)
 	       !memcmp(found, wanted, sizeof(found));
 }
 
-static void put_back(const struct rt_site *site, struct code_piece *piece)
+static void put_back(const struct rt_site_spec *site, struct code_piece *piece)
 {
 	for (size_t i = 0; i < sizeof(site->bytes); i++) {
 		upatch_addr_t addr = site->addr + site->jump_offset + i;

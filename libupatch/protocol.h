@@ -121,26 +121,64 @@ enum rt_hook {
 	RT_HOOK_CATCH_EXCEPTION, /* _dl_catch_exception */
 };
 
-/* One patched address. */
+/*
+ * One patched address.  Many of them are kept, for good, so only what does not
+ * follow: gate and words are in reach of the function, and the distance tells
+ * where.
+ */
 struct rt_site {
-	rt_addr_t next;
-	uint64_t addr; /* of the function */
-	uint32_t state;
-	uint8_t jump_offset, moved_end, range_count;
+	uint64_t addr;	 /* of the function; 0: this place is free */
+	rt_addr_t top;	 /* newest rt_func, or 0 */
+	rt_addr_t parts; /* split off the original function: rt_range */
+	uint32_t size;	 /* of the function; 0: not known */
+	int32_t code;	 /* the gate and, behind it, the relocated original */
+	int32_t words;	 /* of the gate */
+	uint8_t part_count;
+	uint8_t state; /* enum rt_site_state */
+	/*
+	 * enum rt_hook: the gate leads to the runtime's hook, and the site is
+	 * needed although it has no function.
+	 */
+	uint8_t hook;
+	uint8_t code_len;
 	uint8_t bytes[RT_JUMP_BYTES]; /* that the jump takes the place of */
-	/* gate and, behind it, the relocated original */
+	uint8_t jump_offset;
+	uint8_t reserved;
+	uint8_t moved_end;
+};
+
+static inline rt_addr_t rt_site_code(const struct rt_site *site)
+{
+	return site->addr + (uint64_t)(int64_t)site->code;
+}
+
+static inline rt_addr_t rt_site_words(const struct rt_site *site)
+{
+	return site->addr + (uint64_t)(int64_t)site->words;
+}
+
+#define RT_TABLE_SITES 16
+
+/* Tables stay; places in them are used again. */
+struct rt_site_table {
+	rt_addr_t next;
+	struct rt_site sites[RT_TABLE_SITES];
+};
+
+/* One site, with all that follows from it: for requests and readers. */
+struct rt_site_spec {
+	uint64_t addr;
+	uint32_t state;
+	uint32_t hook;
+	uint8_t jump_offset, moved_end, range_count;
+	uint8_t bytes[RT_JUMP_BYTES];
 	rt_addr_t code;
 	uint64_t code_len;
 	rt_addr_t original;
 	rt_addr_t words;
-	struct rt_range ranges[RT_RANGES]; /* of the original function */
-	rt_addr_t top;			   /* newest rt_func, or 0 */
-	/*
-	 * enum rt_hook: the gate leads to the runtime\'s hook, and the site is
-	 * needed although it has no function.
-	 */
-	uint32_t hook;
-	uint32_t unused;
+	/* of the original function, which comes first */
+	struct rt_range ranges[RT_RANGES];
+	rt_addr_t top;
 };
 
 #define RT_FUNC_IMMEDIATE 1u
@@ -345,7 +383,7 @@ struct rt_state {
 	rt_addr_t sigreturn; /* __restore_rt, once a controller found it */
 	struct rt_range agent_stack; /* of this and of all later agents */
 	rt_addr_t patches;
-	rt_addr_t sites;
+	rt_addr_t sites; /* rt_site_table */
 	rt_addr_t areas;
 	struct rt_transition transition;
 	struct rt_call calls[RT_CALLS];
@@ -411,7 +449,7 @@ struct rt_request {
 			rt_addr_t addr;
 			uint64_t code_len, data_len;
 		} map;
-		struct rt_site site;
+		struct rt_site_spec site;
 		struct rt_func_spec func;
 		struct {
 			rt_addr_t link_map; /* 0: the main executable */

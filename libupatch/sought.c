@@ -36,7 +36,7 @@ static int add(struct sought *sought, uint64_t start, uint64_t end,
 
 /* The name by which the oldest version of the site knows the function. */
 static const char *site_name(const struct view *view,
-			     const struct rt_site *site)
+			     const struct rt_site_spec *site)
 {
 	const char *name = "?";
 	rt_addr_t addr = site->top;
@@ -57,8 +57,9 @@ static const char *site_name(const struct view *view,
  * the gate.  So the function begins behind the jump's first byte, and mere
  * pointers to the function are no trace of it.
  */
-static int add_original(const struct view *view, const struct rt_site *site,
-			struct sought *sought, struct upatch_error *err)
+static int add_original(const struct view *view,
+			const struct rt_site_spec *site, struct sought *sought,
+			struct upatch_error *err)
 {
 	const char *name = site_name(view, site);
 
@@ -88,7 +89,7 @@ static int add_func(const struct view_func *func, struct sought *sought,
 }
 
 /* The version that a gate leads to by `entry`, from `top` down. */
-static int add_version(const struct view *view, const struct rt_site *site,
+static int add_version(const struct view *view, const struct rt_site_spec *site,
 		       rt_addr_t top, uint64_t entry, struct sought *sought,
 		       struct upatch_error *err)
 {

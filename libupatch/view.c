@@ -10,6 +10,7 @@
 
 #include <upatch/patch.h>
 
+#include "arch/arch.h"
 #include "dynamic.h"
 
 /* More than any process has; a longer list is a damaged one. */
@@ -280,26 +281,71 @@ static int read_patches(const struct memory *memory, struct view *view,
 	return 0;
 }
 
+static int read_site(const struct memory *memory, const struct rt_site *rt,
+		     struct rt_site_spec *spec, struct upatch_error *err)
+{
+	uint32_t part_count =
+		rt->part_count < RT_RANGES ? rt->part_count : RT_RANGES - 1;
+
+	*spec = (struct rt_site_spec){
+		.addr = rt->addr,
+		.state = rt->state,
+		.hook = rt->hook,
+		.jump_offset = rt->jump_offset,
+		.moved_end = rt->moved_end,
+		.code = rt_site_code(rt),
+		.code_len = rt->code_len,
+		.original = rt_site_code(rt) + ARCH_GATE_LEN,
+		.words = rt_site_words(rt),
+		.ranges[0] = { rt->addr, rt->addr + rt->size },
+		.range_count = (uint8_t)(rt->size ? 1 + part_count : 0),
+		.top = rt->top,
+	};
+	memcpy(spec->bytes, rt->bytes, sizeof(spec->bytes));
+	return part_count ? memory_read(memory, rt->parts, spec->ranges + 1,
+					part_count * sizeof(*spec->ranges), err)
+			  : 0;
+}
+
+static int read_site_table(const struct memory *memory, rt_addr_t addr,
+			   struct view *view, rt_addr_t *ret_next,
+			   struct upatch_error *err)
+{
+	struct rt_site_table table;
+	int ret = memory_read(memory, addr, &table, sizeof(table), err);
+
+	for (size_t i = 0; i < RT_TABLE_SITES && !ret; i++) {
+		struct view_site *site;
+
+		if (!table.sites[i].addr)
+			continue;
+		site = append(&view->sites, &view->site_count, sizeof(*site),
+			      err);
+		if (!site)
+			return UPATCH_ERROR_NO_MEMORY;
+		site->addr = addr + offsetof(struct rt_site_table, sites) +
+			     i * sizeof(struct rt_site);
+		ret = read_site(memory, &table.sites[i], &site->rt, err);
+	}
+	*ret_next = table.next;
+	return ret;
+}
+
 static int read_sites(const struct memory *memory, struct view *view,
 		      struct upatch_error *err)
 {
 	rt_addr_t addr = view->state.sites;
 
-	while (addr) {
-		struct view_site *site = append(&view->sites, &view->site_count,
-						sizeof(*site), err);
+	for (size_t i = 0; addr; i++) {
 		int ret;
 
-		if (!site)
-			return UPATCH_ERROR_NO_MEMORY;
-		site->addr = addr;
-		ret = memory_read(memory, addr, &site->rt, sizeof(site->rt),
-				  err);
+		if (i == LIST_MAX)
+			return error_set(
+				err, UPATCH_ERROR_SYSTEM, 0,
+				"the runtime's state is damaged: a list does not end");
+		ret = read_site_table(memory, addr, view, &addr, err);
 		if (ret)
 			return ret;
-		if (site->rt.range_count > RT_RANGES)
-			site->rt.range_count = RT_RANGES;
-		addr = site->rt.next;
 	}
 	return 0;
 }

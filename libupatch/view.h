@@ -35,7 +35,7 @@ struct view_patch {
 
 struct view_site {
 	rt_addr_t addr;
-	struct rt_site rt;
+	struct rt_site_spec rt;
 };
 
 struct view_area {

@@ -56,12 +56,13 @@ static bool patch_uses(const struct rt_patch *patch, uint64_t start,
 static bool is_used(uint64_t start, uint64_t len)
 {
 	struct rt_patch *patch;
+	struct rt_site_table *table;
 	struct rt_site *site;
 
-	rt_for_each(site, state->sites)
+	rt_for_each_site(site, table)
 	{
-		if (overlaps(start, len, site->code, site->code_len) ||
-		    words_overlap(start, len, site->words))
+		if (overlaps(start, len, rt_site_code(site), site->code_len) ||
+		    words_overlap(start, len, rt_site_words(site)))
 			return true;
 	}
 	rt_for_each(patch, state->patches)

@@ -69,15 +69,16 @@ static void visit_gate(struct rewrite *rewrite, uint64_t code, uint64_t words)
 /* Those of sites without a function lead to the original, and stay led. */
 static void visit_gates(struct rewrite *rewrite)
 {
+	const struct rt_site_table *table;
 	const struct rt_site *site;
 
-	rt_for_each(site, state->sites)
+	rt_for_each_site(site, table)
 	{
 		const struct rt_func *func = rt_ptr(site->top);
 
 		if (site->hook || !func)
 			continue;
-		visit_gate(rewrite, site->code, site->words);
+		visit_gate(rewrite, rt_site_code(site), rt_site_words(site));
 		for (; func; func = rt_ptr(func->below)) {
 			if (func->orig_words)
 				visit_gate(rewrite, func->code,

@@ -165,8 +165,8 @@ static int write_gate(const struct code_piece *piece, uint8_t *code, size_t len,
 	return code_area_write(piece->code, code, len);
 }
 
-static int write_site(const struct placement_func *func, struct rt_site *site,
-		      char *text, size_t size)
+static int write_site(const struct placement_func *func,
+		      struct rt_site_spec *site, char *text, size_t size)
 {
 	uint8_t code[ARCH_GATE_LEN + ARCH_ORIGINAL_MAX];
 	struct arch_twin twins[ARCH_TWINS_MAX];
@@ -182,18 +182,19 @@ static int write_site(const struct placement_func *func, struct rt_site *site,
 	}
 	memset(code, 0xcc, sizeof(code));
 	site->code = piece.code;
-	site->code_len = sizeof(code);
 	site->original = piece.code + ARCH_GATE_LEN;
 	site->words = piece.data;
 	if (arch_emit_original(&func->entry, site->original,
 			       code + ARCH_GATE_LEN, ARCH_ORIGINAL_MAX, &len,
 			       twins, &count, &err))
 		return fail(text, size, &err);
-	ret = write_gate(&piece, code, sizeof(code), &err);
+	site->code_len = ARCH_GATE_LEN + len;
+	ret = write_gate(&piece, code, site->code_len, &err);
 	return ret ? fail(text, size, &err) : 0;
 }
 
-static void fill_site(const struct placement_func *func, struct rt_site *site)
+static void fill_site(const struct placement_func *func,
+		      struct rt_site_spec *site)
 {
 	site->addr = func->addr;
 	site->jump_offset = func->entry.jump_offset;
@@ -212,7 +213,7 @@ static int get_site(const struct placement_func *func,
 		    struct rt_site **ret_site, char *text, size_t size)
 {
 	struct rt_site *known = site_find(func->addr);
-	struct rt_site site = { .addr = 0 };
+	struct rt_site_spec site = { .addr = 0 };
 	int ret;
 
 	if (known && known->state == RT_SITE_INSTALLED) {
@@ -292,7 +293,7 @@ int place_write_jumps(struct rt_object *object)
 		if (site->state == RT_SITE_INSTALLED)
 			continue;
 		arch_emit_jump(jump, site->addr + site->jump_offset,
-			       site->code);
+			       rt_site_code(site));
 		ret = code_area_write(site->addr + site->jump_offset, jump,
 				      sizeof(jump));
 		if (ret)

@@ -30,6 +30,15 @@ static inline rt_addr_t rt_addr(const void *pointer)
 #define rt_for_each(entry, head)                                               \
 	for ((entry) = rt_ptr(head); (entry); (entry) = rt_ptr((entry)->next))
 
+/* `table` is a variable for it. */
+#define rt_for_each_site(site, table)                                          \
+	rt_for_each(table,                                                     \
+		    upatch_runtime_state                                       \
+			    .sites) for ((site) = (table)->sites;              \
+					 (site) <                              \
+					 (table)->sites + RT_TABLE_SITES;      \
+					 (site)++) if ((site)->addr)
+
 extern struct rt_state upatch_runtime_state;
 extern struct rt_log_unit upatch_runtime_log[RT_LOG_UNITS];
 
@@ -98,7 +107,7 @@ void object_post_unpatch(struct rt_patch *patch, struct rt_object *object);
 
 /* --- site.c: sites, versions, and the words of their gates ------------- */
 struct rt_site *site_find(uint64_t addr);
-int site_register(const struct rt_site *wanted, struct rt_site **ret_site);
+int site_register(const struct rt_site_spec *wanted, struct rt_site **ret_site);
 int site_add_func(struct rt_patch *patch, uint32_t object, uint32_t index,
 		  const struct rt_func_spec *found);
 /* As in place_free, no address stays behind. */

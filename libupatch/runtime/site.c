@@ -19,7 +19,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../arch/arch.h"
+
 static struct rt_state *const state = &upatch_runtime_state;
+
+static uint64_t original_of(const struct rt_site *site)
+{
+	return rt_site_code(site) + ARCH_GATE_LEN;
+}
 
 static bool func_is_visible(const struct rt_func *func, bool new_view)
 {
@@ -43,7 +50,7 @@ static uint64_t resolve(const struct rt_site *site, const struct rt_func *func,
 		if (func_is_visible(func, new_view))
 			return func->entry;
 	}
-	return site->original;
+	return original_of(site);
 }
 
 static bool moves_immediately(const struct rt_func *func)
@@ -83,6 +90,7 @@ static void update_gate(const struct rt_site *site, const struct rt_func *func,
 
 void site_update_words(void)
 {
+	struct rt_site_table *table;
 	struct rt_site *site;
 	struct rt_area *area;
 
@@ -93,13 +101,13 @@ void site_update_words(void)
 		head->transition = state->transition.id;
 	}
 	atomic_thread_fence(memory_order_release);
-	rt_for_each(site, state->sites)
+	rt_for_each_site(site, table)
 	{
 		struct rt_func *func = rt_ptr(site->top);
 
 		if (site->hook)
 			continue;
-		update_gate(site, func, rt_ptr(site->words));
+		update_gate(site, func, rt_ptr(rt_site_words(site)));
 		for (; func; func = rt_ptr(func->below)) {
 			if (func->orig_words)
 				update_gate(site, rt_ptr(func->below),
@@ -110,47 +118,15 @@ void site_update_words(void)
 
 struct rt_site *site_find(uint64_t addr)
 {
+	struct rt_site_table *table;
 	struct rt_site *site;
 
-	rt_for_each(site, state->sites)
+	rt_for_each_site(site, table)
 	{
 		if (site->addr == addr)
 			return site;
 	}
 	return NULL;
-}
-
-int site_register(const struct rt_site *wanted, struct rt_site **ret_site)
-{
-	struct rt_site *site = site_find(wanted->addr);
-	struct rt_gate_words *words = rt_ptr(wanted->words);
-	bool is_new = !site;
-	rt_addr_t next;
-
-	if (site && site->state == RT_SITE_INSTALLED)
-		return -EEXIST;
-	if (is_new)
-		site = calloc(1, sizeof(*site));
-	if (!site)
-		return -ENOMEM;
-	next = is_new ? state->sites : site->next;
-	state_change_begin();
-	*site = *wanted;
-	site->next = next;
-	site->top = 0;
-	site->state = RT_SITE_PREPARED;
-	words->source = site->original;
-	words->destination = site->original;
-	words->slot = site->original;
-	if (site->hook) {
-		hooks_set_original(site->hook, site->original);
-		words->slot = hooks_entry(site->hook);
-	}
-	if (is_new)
-		state->sites = rt_addr(site);
-	state_change_end();
-	*ret_site = site;
-	return 0;
 }
 
 /* In memory of their own, as few functions have any. */
@@ -177,6 +153,85 @@ void site_free_parts(rt_addr_t parts, uint32_t count)
 	if (parts)
 		explicit_bzero(rt_ptr(parts), count * sizeof(struct rt_range));
 	free(rt_ptr(parts));
+}
+
+/* A place for a site, in the last table or in a new one. */
+static struct rt_site *find_place(void)
+{
+	struct rt_site_table *table;
+
+	rt_for_each(table, state->sites)
+	{
+		for (size_t i = 0; i < RT_TABLE_SITES; i++) {
+			if (!table->sites[i].addr)
+				return &table->sites[i];
+		}
+	}
+	table = calloc(1, sizeof(*table));
+	if (!table)
+		return NULL;
+	table->next = state->sites;
+	atomic_thread_fence(memory_order_release);
+	state->sites = rt_addr(table);
+	return table->sites;
+}
+
+/* The address comes last: with it there is a site. */
+static void fill_site(struct rt_site *site, const struct rt_site_spec *wanted,
+		      rt_addr_t parts)
+{
+	site->top = 0;
+	site->parts = parts;
+	site->part_count = parts ? (uint8_t)(wanted->range_count - 1) : 0;
+	site->size = 0;
+	if (wanted->range_count)
+		site->size = (uint32_t)(wanted->ranges[0].end - wanted->addr);
+	site->code = (int32_t)(wanted->code - wanted->addr);
+	site->code_len = (uint8_t)wanted->code_len;
+	site->words = (int32_t)(wanted->words - wanted->addr);
+	site->state = RT_SITE_PREPARED;
+	site->hook = (uint8_t)wanted->hook;
+	site->jump_offset = wanted->jump_offset;
+	site->moved_end = wanted->moved_end;
+	memcpy(site->bytes, wanted->bytes, sizeof(site->bytes));
+	atomic_thread_fence(memory_order_release);
+	site->addr = wanted->addr;
+}
+
+int site_register(const struct rt_site_spec *wanted, struct rt_site **ret_site)
+{
+	struct rt_site *site = site_find(wanted->addr);
+	struct rt_gate_words *words = rt_ptr(wanted->words);
+	rt_addr_t parts, old_parts;
+	uint32_t old_count;
+	int ret;
+
+	if (site && site->state == RT_SITE_INSTALLED)
+		return -EEXIST;
+	ret = copy_parts(wanted->ranges, wanted->range_count, &parts);
+	if (ret)
+		return ret;
+	if (!site)
+		site = find_place();
+	if (!site) {
+		site_free_parts(parts, wanted->range_count - 1U);
+		return -ENOMEM;
+	}
+	old_parts = site->parts;
+	old_count = site->part_count;
+	state_change_begin();
+	words->source = wanted->original;
+	words->destination = wanted->original;
+	words->slot = wanted->original;
+	if (wanted->hook) {
+		hooks_set_original(wanted->hook, wanted->original);
+		words->slot = hooks_entry(wanted->hook);
+	}
+	fill_site(site, wanted, parts);
+	state_change_end();
+	site_free_parts(old_parts, old_count);
+	*ret_site = site;
+	return 0;
 }
 
 /* Another site can be where one was. */
@@ -287,7 +342,8 @@ static void forget_in_object(const struct rt_object *object,
 
 void site_forget(struct rt_site *site)
 {
-	rt_addr_t *link = &state->sites;
+	const rt_addr_t parts = site->parts;
+	const uint32_t part_count = site->part_count;
 	struct rt_patch *patch;
 
 	rt_for_each(patch, state->patches)
@@ -295,19 +351,16 @@ void site_forget(struct rt_site *site)
 		for (uint32_t i = 0; i < patch->object_count; i++)
 			forget_in_object(&patch_objects(patch)[i], site);
 	}
-	while (*link && *link != rt_addr(site))
-		link = &((struct rt_site *)rt_ptr(*link))->next;
-	if (*link)
-		*link = site->next;
 	/* No address may stay behind, as in place_free. */
 	explicit_bzero(site, sizeof(*site));
-	free(site);
+	site_free_parts(parts, part_count);
 }
 
 /* The loader is left alone as soon as no patch names a library. */
 void site_drop_unneeded_hooks(void)
 {
 	struct rt_patch *patch;
+	struct rt_site_table *table;
 	struct rt_site *site;
 
 	rt_for_each(patch, state->patches)
@@ -315,12 +368,12 @@ void site_drop_unneeded_hooks(void)
 		if (patch_is_listed(patch) && patch_names_library(patch))
 			return;
 	}
-	rt_for_each(site, state->sites)
+	rt_for_each_site(site, table)
 	{
-		struct rt_gate_words *words = rt_ptr(site->words);
+		struct rt_gate_words *words = rt_ptr(rt_site_words(site));
 
 		if (site->hook)
-			words->slot = site->original;
+			words->slot = original_of(site);
 		site->hook = RT_HOOK_NONE;
 	}
 }
@@ -337,10 +390,11 @@ void site_drop_patch(struct rt_patch *patch)
 
 void site_mark_installed(void)
 {
+	struct rt_site_table *table;
 	struct rt_site *site;
 
 	state_change_begin();
-	rt_for_each(site, state->sites)
+	rt_for_each_site(site, table)
 	{
 		if (site->state == RT_SITE_PREPARED &&
 		    (site->top || site->hook))
@@ -351,10 +405,11 @@ void site_mark_installed(void)
 
 void site_mark_removed(void)
 {
+	struct rt_site_table *table;
 	struct rt_site *site;
 
 	state_change_begin();
-	rt_for_each(site, state->sites)
+	rt_for_each_site(site, table)
 	{
 		if (!site->top && !site->hook)
 			site->state = RT_SITE_IDLE;

@@ -6,13 +6,15 @@
 #include "machine.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "runtime/coming.h"
 #include "runtime/gate_code.h"
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
+
+#define SITE_CODE 0x100
 
 struct rt_state upatch_runtime_state;
 struct events machine_events;
@@ -28,10 +30,10 @@ static struct {
 	struct rt_gate_words orig_words[FUNC_COUNT];
 } patches[PATCH_COUNT];
 
-static struct {
-	struct rt_site site;
-	struct rt_gate_words words;
-} sites[FUNC_COUNT];
+_Static_assert(FUNC_COUNT < RT_TABLE_SITES, "in one table, and one is free");
+static struct rt_site_table table;
+static struct rt_site *const sites = table.sites;
+static struct rt_gate_words site_words[FUNC_COUNT];
 
 /* Where gates lead whose code is direct; 0: they are led by their slots. */
 static struct {
@@ -115,10 +117,10 @@ int gate_code_lead(void)
 /* Those of functions that are on the stack of a site. */
 static void make_direct(unsigned int index)
 {
-	const struct rt_func *func = rt_ptr(sites[index].site.top);
+	const struct rt_func *func = rt_ptr(sites[index].top);
 
 	if (func)
-		direct.sites[index] = sites[index].words.slot;
+		direct.sites[index] = site_words[index].slot;
 	for (; func; func = rt_ptr(func->below)) {
 		unsigned int patch = patch_index(rt_ptr(func->patch));
 		const struct rt_gate_words *words = rt_ptr(func->orig_words);
@@ -245,7 +247,7 @@ static void build_func(unsigned int patch, unsigned int index)
 	struct rt_func *func = &patch_funcs(object)[object->func_count++];
 
 	*func = (struct rt_func){
-		.site = rt_addr(&sites[index].site),
+		.site = rt_addr(&sites[index]),
 		.patch = rt_addr(&patches[patch].patch),
 		.flags = rules->is_immediate[index] ? RT_FUNC_IMMEDIATE : 0,
 		.entry = entry_of(patch, index),
@@ -316,20 +318,18 @@ void machine_reset(void)
 	(void)transition_finish();
 	memset(state, 0, sizeof(*state));
 	memset(patches, 0, sizeof(patches));
-	memset(sites, 0, sizeof(sites));
+	memset(&table, 0, sizeof(table));
+	memset(site_words, 0, sizeof(site_words));
 	memset(&direct, 0, sizeof(direct));
 	area.data = rt_addr(&area_head);
 	state->areas = rt_addr(&area);
 	state->transition.id = 7;
+	state->sites = rt_addr(&table);
 	for (unsigned int i = 0; i < FUNC_COUNT; i++) {
-		struct rt_site *site = &sites[i].site;
-
-		site->addr = 0x100 + i;
-		site->original = 0x200 + i;
-		site->words = rt_addr(&sites[i].words);
-		site->next = state->sites;
-		state->sites = rt_addr(site);
-		sites[i].words.decide = 0xdec;
+		/* In reach of its words; any other address does as well. */
+		sites[i].addr = rt_addr(&site_words[i]);
+		sites[i].code = SITE_CODE;
+		site_words[i].decide = 0xdec;
 	}
 	site_update_words();
 	machine_events.count = 0;
@@ -392,7 +392,7 @@ static int version_of(uint64_t entry, unsigned int func)
 		if (entry == entry_of(i, func))
 			return (int)i;
 	}
-	return entry == sites[func].site.original ? -1 : -2;
+	return entry == sites[func].addr + SITE_CODE + ARCH_GATE_LEN ? -1 : -2;
 }
 
 static struct gate_state read_gate(const struct rt_gate_words *words,
@@ -413,7 +413,7 @@ static struct gate_state read_gate(const struct rt_gate_words *words,
 
 struct gate_state machine_gate(unsigned int func)
 {
-	return read_gate(&sites[func].words, func);
+	return read_gate(&site_words[func], func);
 }
 
 struct gate_state machine_orig_gate(unsigned int func, unsigned int patch)
@@ -423,7 +423,7 @@ struct gate_state machine_orig_gate(unsigned int func, unsigned int patch)
 
 size_t machine_stack(unsigned int func, unsigned int stack[PATCH_COUNT])
 {
-	const struct rt_func *version = rt_ptr(sites[func].site.top);
+	const struct rt_func *version = rt_ptr(sites[func].top);
 	size_t count = 0;
 
 	for (; version && count < PATCH_COUNT; version = rt_ptr(version->below))
@@ -461,7 +461,7 @@ static bool follows(uint64_t to, const struct rt_gate_words *words)
 bool machine_direct_gates_follow_their_slots(void)
 {
 	for (unsigned int i = 0; i < FUNC_COUNT; i++) {
-		if (!follows(direct.sites[i], &sites[i].words))
+		if (!follows(direct.sites[i], &site_words[i]))
 			return false;
 		for (unsigned int j = 0; j < PATCH_COUNT; j++) {
 			if (!follows(direct.origs[j][i],
@@ -491,15 +491,14 @@ bool machine_is_consistent(void)
 
 bool machine_refers_to_forgotten_site(void)
 {
-	struct rt_site *site = calloc(1, sizeof(*site));
+	struct rt_site *site = &sites[FUNC_COUNT];
 	struct rt_func *func;
 
 	machine_reset();
 	load(0);
 	func = &patches[0].funcs[0][0];
 	func->site = rt_addr(site);
-	site->next = state->sites;
-	state->sites = rt_addr(site);
+	site->addr = rt_addr(site);
 	site_forget(site);
-	return func->site == rt_addr(site) || state->sites == rt_addr(site);
+	return func->site || site->addr;
 }

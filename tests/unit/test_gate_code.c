@@ -32,7 +32,7 @@ __thread struct rt_thread state_thread;
 static struct rt_state *const state = &upatch_runtime_state;
 
 static struct rt_area area;
-static struct rt_site sites[GATES];
+static struct rt_site_table tables[GATES / RT_TABLE_SITES];
 static struct rt_func funcs[GATES], orig_func;
 
 /* Of code_area.c, nothing but the writing is used. */
@@ -66,9 +66,14 @@ static uint64_t function_at(uint64_t addr, uint8_t number)
 	return addr;
 }
 
+static struct rt_site *site_of(size_t index)
+{
+	return &tables[index / RT_TABLE_SITES].sites[index % RT_TABLE_SITES];
+}
+
 static struct rt_gate_words *words_of(size_t index)
 {
-	return rt_ptr(sites[index].words);
+	return rt_ptr(rt_site_words(site_of(index)));
 }
 
 static void emit_gate(uint64_t code, uint64_t words)
@@ -112,21 +117,24 @@ static void set_up(void)
 	};
 	state->areas = rt_addr(&area);
 	state->may_be_direct = 1;
+	for (size_t i = 0; i < GATES / RT_TABLE_SITES; i++) {
+		tables[i].next = state->sites;
+		state->sites = rt_addr(&tables[i]);
+	}
 	for (size_t i = 0; i < GATES; i++) {
-		struct rt_site *site = &sites[i];
+		struct rt_site *site = site_of(i);
 
 		funcs[i] = (struct rt_func){
 			.entry = function_at(area.data + data_len, 1),
 		};
 		*site = (struct rt_site){
-			.code = area.code + i * 128,
-			.words = area.data + RT_AREA_HEAD +
-				 i * sizeof(struct rt_gate_words),
+			.addr = area.code + i * 128,
+			.words = (int32_t)(area.data + RT_AREA_HEAD +
+					   i * sizeof(struct rt_gate_words) -
+					   (area.code + i * 128)),
 			.top = rt_addr(&funcs[i]),
-			.next = state->sites,
 		};
-		state->sites = rt_addr(site);
-		emit_gate(site->code, site->words);
+		emit_gate(rt_site_code(site), rt_site_words(site));
 		words_of(i)->slot = funcs[i].entry;
 	}
 	(void)function_at(area.data + data_len + RETURN_LEN, 2);
@@ -137,14 +145,14 @@ static void set_up(void)
 
 static bool is_direct(size_t index)
 {
-	return arch_gate_is_direct(rt_ptr(sites[index].code));
+	return arch_gate_is_direct(rt_ptr(rt_site_code(site_of(index))));
 }
 
 static int call_gate(size_t index)
 {
 	/* ISO C has no cast from a data pointer to a function's. */
 	int (*gate)(void);
-	void *code = rt_ptr(sites[index].code);
+	void *code = rt_ptr(rt_site_code(site_of(index)));
 
 	memcpy(&gate, &code, sizeof(gate));
 	return gate();
@@ -186,11 +194,11 @@ Test(gate_code, the_gate_of_an_original_is_one_of_them)
 {
 	set_up();
 	orig_func = (struct rt_func){
-		.code = sites[5].code,
-		.orig_words = sites[5].words,
+		.code = rt_site_code(site_of(5)),
+		.orig_words = rt_site_words(site_of(5)),
 	};
-	sites[5].top = 0;
-	sites[7].top = rt_addr(&orig_func);
+	site_of(5)->top = 0;
+	site_of(7)->top = rt_addr(&orig_func);
 	gate_code_direct();
 	cr_expect(eq(sz, count_direct(), GATES));
 	cr_expect(zero(int, gate_code_lead()));
@@ -202,8 +210,8 @@ Test(gate_code, others_stay_led_by_their_slots)
 	set_up();
 	words_of(0)->slot = words_of(0)->decide;
 	words_of(1)->slot = FAR_ENTRY;
-	sites[2].hook = RT_HOOK_DEBUG_STATE;
-	sites[3].top = 0;
+	site_of(2)->hook = RT_HOOK_DEBUG_STATE;
+	site_of(3)->top = 0;
 	gate_code_direct();
 	for (size_t i = 0; i < 4; i++)
 		cr_expect(not(is_direct(i)), "gate %zu", i);
