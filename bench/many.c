@@ -9,7 +9,7 @@
 #define TEXT_OF(x)  #x
 #define TEXT(x)	    TEXT_OF(x)
 #define DEFINE(name)                                                           \
-	static __attribute__((noipa)) int name(int x)                          \
+	static __attribute__((noinline)) int name(int x)                       \
 	{                                                                      \
 		return x + 2;                                                  \
 	}

@@ -11,6 +11,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,11 @@
 
 /* Runtime, full log, gates, and a patch of one function. */
 #define PRIVATE_MAX_KIB 128
+/*
+ * Of a patch with many functions, without its file.  Here each takes 192 for
+ * gate, original, words and shield, and 112 for what is known about it.
+ */
+#define FURTHER_MAX_BYTES 320
 /* A long run is UPATCH_CYCLES=10000: some minutes. */
 #define CYCLES	     200
 #define CYCLES_FIRST 50
@@ -172,6 +178,59 @@ Test(memory, of_a_target_with_threads_is_small_and_does_not_grow)
 {
 	require_ptrace();
 	check_target((const char *const[]){ "workers", "futex", "8", NULL });
+}
+
+/* Private pages that no file stands behind: gates, and malloc's. */
+static long anonymous_kib(pid_t pid)
+{
+	FILE *file = open_proc(pid, "smaps");
+	bool is_anonymous = false;
+	long kib, sum = 0;
+	char line[4096];
+
+	while (fgets(line, sizeof(line), file)) {
+		unsigned long inode;
+		char path[8];
+		int count = sscanf(line, "%*x-%*x %*4s %*x %*x:%*x %lu %7s",
+				   &inode, path);
+
+		if (count >= 1)
+			is_anonymous = inode == 0 &&
+				       (count == 1 || !strcmp(path, "[heap]"));
+		else if (is_anonymous &&
+			 sscanf(line, "Private_Dirty: %ld", &kib) == 1)
+			sum += kib;
+	}
+	fclose(file);
+	return sum;
+}
+
+static long anonymous_kib_of(const char *patch, const char *answer)
+{
+	struct victim victim;
+	long kib;
+
+	VICTIM_START(&victim, "many");
+	kib = anonymous_kib(victim.pid);
+	upatchctl_apply(victim.target, patch);
+	victim_expect(&victim, "call", answer);
+	kib = anonymous_kib(victim.pid) - kib;
+	victim_stop(&victim);
+	return kib;
+}
+
+Test(memory, of_a_further_function_is_small)
+{
+	long few, many, bytes;
+
+	require_ptrace();
+	few = anonymous_kib_of("many10", "sum 2010");
+	many = anonymous_kib_of("many1000", "sum 3000");
+	bytes = (many - few) * 1024 / (1000 - 10);
+	cr_log_info("10 functions: %ld KiB, 1,000: %ld KiB, a further one: "
+		    "%ld bytes",
+		    few, many, bytes);
+	cr_expect(le(long, bytes, FURTHER_MAX_BYTES));
 }
 
 /* --- An operator that goes on ------------------------------------------- */
