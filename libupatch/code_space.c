@@ -9,7 +9,7 @@
 
 #define PAGE_LEN  4096UL
 #define CODE_UNIT 32UL
-#define DATA_UNIT 32UL
+#define DATA_UNIT 8UL
 /* So that an area for one function serves its neighbours too. */
 #define REACH_RESERVE (256UL << 20)
 

@@ -102,22 +102,14 @@ static struct arch_gate describe_gate(const struct installer *installer,
 	};
 }
 
-/* The word `decide` is constant and can be written with the code. */
 static int write_gate(struct installer *installer, const struct arch_gate *gate,
 		      uint8_t *code, size_t code_len, struct upatch_error *err)
 {
-	const struct memory *memory = &installer->process->memory;
-	uint64_t decide = arch_gate_decide(gate);
 	int ret = arch_emit_gate(gate, code, err);
 
-	if (!ret)
-		ret = memory_write(memory, gate->code, code, code_len, err);
-	if (!ret)
-		ret = memory_write(memory,
-				   gate->slot + offsetof(struct rt_gate_words,
-							 decide),
-				   &decide, sizeof(decide), err);
-	return ret;
+	return ret ? ret
+		   : memory_write(&installer->process->memory, gate->code, code,
+				  code_len, err);
 }
 
 static int emit_original(const struct plan_func *func, upatch_addr_t addr,

@@ -95,7 +95,6 @@ struct rt_gate_words {
 	uint64_t slot;	      /* where the gate jumps */
 	uint64_t source;      /* for threads that have not moved */
 	uint64_t destination; /* for threads that have moved */
-	uint64_t decide;      /* constant: the gate's code that decides */
 };
 
 enum rt_site_state {

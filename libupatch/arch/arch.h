@@ -126,7 +126,7 @@ struct arch_gate {
 
 /*
  * Emits ARCH_GATE_LEN bytes to run at gate->code: `jmp *slot`, and behind it,
- * at arch_gate_decide(gate), code that jumps to *destination if the thread's
+ * at arch_gate_decide(gate->code), code that jumps to *destination if the thread's
  * 32-bit moved word equals the transition's id and to *source otherwise; a
  * thread that may move itself goes through *self_move first, which chooses.
  * Nothing but flags is changed.  Fails if a word is out of reach or not
@@ -134,7 +134,7 @@ struct arch_gate {
  */
 UPATCH_MUST_CHECK int arch_emit_gate(const struct arch_gate *gate, uint8_t *buf,
 				     struct upatch_error *err);
-upatch_addr_t arch_gate_decide(const struct arch_gate *gate);
+upatch_addr_t arch_gate_decide(upatch_addr_t code);
 
 /* The first instruction of a gate, whichever it is. */
 #define ARCH_GATE_HEAD_LEN 6

@@ -11,7 +11,7 @@
 #include "../arch/arch.h"
 
 #define PAGE_LEN   4096UL
-#define UNIT	   32UL
+#define CODE_UNIT  32UL
 #define HINT_STEP  (16UL << 20)
 #define HINT_TRIES 96
 
@@ -73,9 +73,10 @@ static bool is_used(uint64_t start, uint64_t len)
 	return false;
 }
 
-static uint64_t find_free(uint64_t start, uint64_t end, uint64_t len)
+static uint64_t find_free(uint64_t start, uint64_t end, uint64_t len,
+			  uint64_t step)
 {
-	for (; start + len <= end; start += UNIT) {
+	for (; start + len <= end; start += step) {
 		if (!is_used(start, len))
 			return start;
 	}
@@ -95,9 +96,12 @@ static bool take_from(const struct rt_area *area, size_t code_len,
 {
 	/* Whole units, as the controller counts. */
 	uint64_t code = find_free(area->code, area->code + area->code_len,
-				  (code_len + UNIT - 1) & ~(UNIT - 1));
-	uint64_t data = find_free(area->data + RT_AREA_HEAD,
-				  area->data + area->data_len, data_len);
+				  (code_len + CODE_UNIT - 1) & ~(CODE_UNIT - 1),
+				  CODE_UNIT);
+	/* The words of gates, one after the other. */
+	uint64_t data =
+		find_free(area->data + RT_AREA_HEAD,
+			  area->data + area->data_len, data_len, data_len);
 
 	if (!code || !data)
 		return false;

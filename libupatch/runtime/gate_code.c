@@ -42,7 +42,7 @@ static bool emit_head(const struct rewrite *rewrite, uint64_t code,
 
 	if (!rewrite->to_direct)
 		return arch_emit_gate_led(code, slot, head);
-	return words->slot != words->decide &&
+	return words->slot != arch_gate_decide(code) &&
 	       arch_emit_gate_direct(code, words->slot, head);
 }
 

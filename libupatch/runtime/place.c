@@ -157,11 +157,9 @@ static int write_gate(const struct code_piece *piece, uint8_t *code, size_t len,
 		      struct upatch_error *err)
 {
 	const struct arch_gate gate = describe_gate(piece);
-	struct rt_gate_words *words = rt_ptr(piece->data);
 
 	if (arch_emit_gate(&gate, code, err))
 		return -ENOEXEC;
-	words->decide = arch_gate_decide(&gate);
 	return code_area_write(piece->code, code, len);
 }
 

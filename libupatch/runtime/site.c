@@ -62,7 +62,7 @@ static bool moves_immediately(const struct rt_func *func)
 	return false;
 }
 
-static uint64_t choose_slot(const struct rt_gate_words *words,
+static uint64_t choose_slot(const struct rt_gate_words *words, rt_addr_t code,
 			    const struct rt_func *func)
 {
 	const struct rt_transition *transition = &state->transition;
@@ -73,19 +73,19 @@ static uint64_t choose_slot(const struct rt_gate_words *words,
 	if (moves_immediately(func))
 		return transition->reversed ? words->source
 					    : words->destination;
-	return words->decide;
+	return arch_gate_decide(code);
 }
 
 /* The slot comes last: a thread that reads it finds the other words right. */
 static void update_gate(const struct rt_site *site, const struct rt_func *func,
-			struct rt_gate_words *words)
+			rt_addr_t code, struct rt_gate_words *words)
 {
 	volatile uint64_t *slot = &words->slot;
 
 	words->source = resolve(site, func, false);
 	words->destination = resolve(site, func, true);
 	atomic_thread_fence(memory_order_release);
-	*slot = choose_slot(words, func);
+	*slot = choose_slot(words, code, func);
 }
 
 void site_update_words(void)
@@ -107,10 +107,12 @@ void site_update_words(void)
 
 		if (site->hook)
 			continue;
-		update_gate(site, func, rt_ptr(rt_site_words(site)));
+		update_gate(site, func, rt_site_code(site),
+			    rt_ptr(rt_site_words(site)));
 		for (; func; func = rt_ptr(func->below)) {
 			if (func->orig_words)
 				update_gate(site, rt_ptr(func->below),
+					    func->code,
 					    rt_ptr(func->orig_words));
 		}
 	}

@@ -25,7 +25,7 @@
 /* Runtime, full log, gates, and a patch of one function. */
 #define PRIVATE_MAX_KIB 128
 /*
- * Of a patch with many functions, without its file.  Here each takes 192 for
+ * Of a patch with many functions, without its file.  Here each takes 184 for
  * gate, original, words and shield, and 112 for what is known about it.
  */
 #define FURTHER_MAX_BYTES 320

@@ -255,7 +255,6 @@ static void build_func(unsigned int patch, unsigned int index)
 	if (!rules->wants_orig[index])
 		return;
 	func->orig_words = rt_addr(&patches[patch].orig_words[index]);
-	patches[patch].orig_words[index].decide = 0xdec;
 }
 
 static void build_patch(unsigned int patch)
@@ -329,7 +328,6 @@ void machine_reset(void)
 		/* In reach of its words; any other address does as well. */
 		sites[i].addr = rt_addr(&site_words[i]);
 		sites[i].code = SITE_CODE;
-		site_words[i].decide = 0xdec;
 	}
 	site_update_words();
 	machine_events.count = 0;

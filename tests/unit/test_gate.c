@@ -97,7 +97,7 @@ Test(gate, bytes_are_as_written_beside_them)
 
 	cr_assert(eq(int, result, 0), "%s", err.message);
 	cr_expect(eq(mem, got, wanted));
-	cr_expect(eq(u64, arch_gate_decide(&sample), sample.code + 16));
+	cr_expect(eq(u64, arch_gate_decide(sample.code), sample.code + 16));
 }
 
 static void expect_refused(const struct arch_gate *gate, int code,
@@ -233,7 +233,7 @@ Test(gate, settled_gate_changes_nothing)
 Test(gate, deciding_gate_asks_the_thread_and_changes_only_flags)
 {
 	make_gate();
-	area.slot = arch_gate_decide(&gate);
+	area.slot = arch_gate_decide(gate.code);
 	moved = 0;
 	expect_reached_with_all_flags(1, ARITHMETIC_FLAGS);
 	moved = area.transition;
@@ -246,7 +246,7 @@ Test(gate, deciding_gate_asks_the_thread_and_changes_only_flags)
 Test(gate, reversed_transition_has_another_id_and_swapped_words)
 {
 	make_gate();
-	area.slot = arch_gate_decide(&gate);
+	area.slot = arch_gate_decide(gate.code);
 	moved = area.transition;
 	expect_reached(2, 0, ARITHMETIC_FLAGS);
 	area.transition++;
@@ -260,7 +260,7 @@ Test(gate, reversed_transition_has_another_id_and_swapped_words)
 Test(gate, all_bits_of_the_id_count)
 {
 	make_gate();
-	area.slot = arch_gate_decide(&gate);
+	area.slot = arch_gate_decide(gate.code);
 	area.transition = 0x80000001;
 	moved = 0x80000001;
 	expect_reached(2, 0, ARITHMETIC_FLAGS);
@@ -285,7 +285,7 @@ Test(gate, each_thread_has_its_own_side)
 	int result;
 
 	make_gate();
-	area.slot = arch_gate_decide(&gate);
+	area.slot = arch_gate_decide(gate.code);
 	moved = area.transition;
 	result = pthread_create(&thread, NULL, take_gate_in_new_thread, NULL);
 	cr_assert(eq(int, result, 0));
@@ -319,7 +319,7 @@ __attribute__((naked, target("general-regs-only"))) static void stand_in(void)
 Test(gate, thread_that_may_move_itself_asks_the_runtime)
 {
 	make_gate();
-	area.slot = arch_gate_decide(&gate);
+	area.slot = arch_gate_decide(gate.code);
 	area.self_move = (uintptr_t)stand_in;
 	own_thread.may_move = area.transition;
 	words_seen = NULL;

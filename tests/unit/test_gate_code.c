@@ -91,8 +91,6 @@ static void emit_gate(uint64_t code, uint64_t words)
 	int ret = arch_emit_gate(&gate, rt_ptr(code), NULL);
 
 	cr_assert(eq(int, ret, 0));
-	((struct rt_gate_words *)rt_ptr(words))->decide =
-		arch_gate_decide(&gate);
 }
 
 /*
@@ -208,7 +206,7 @@ Test(gate_code, the_gate_of_an_original_is_one_of_them)
 Test(gate_code, others_stay_led_by_their_slots)
 {
 	set_up();
-	words_of(0)->slot = words_of(0)->decide;
+	words_of(0)->slot = arch_gate_decide(rt_site_code(site_of(0)));
 	words_of(1)->slot = FAR_ENTRY;
 	site_of(2)->hook = RT_HOOK_DEBUG_STATE;
 	site_of(3)->top = 0;

@@ -22,9 +22,9 @@ void arch_emit_jump(uint8_t *buf, upatch_addr_t from, upatch_addr_t to)
 	emit_jump(&out, to);
 }
 
-upatch_addr_t arch_gate_decide(const struct arch_gate *gate)
+upatch_addr_t arch_gate_decide(upatch_addr_t code)
 {
-	return gate->code + DECIDE_OFFSET;
+	return code + DECIDE_OFFSET;
 }
 
 /* A word that is written while threads read it must not be torn. */
