@@ -212,6 +212,24 @@ Test(stack_check, call_out_of_the_entry_returns_unharmed)
 	expect_alive_after("entry_call", "entry_call");
 }
 
+/* It is moved to the copy of the instruction that it is about to execute. */
+Test(stack_check, thread_inside_the_entry_goes_on_in_the_copy)
+{
+	struct victim victim;
+
+	require_ptrace();
+	VICTIM_START(&victim, "stacks", "entry_loop");
+	victim_expect(&victim, "enter", "entered");
+	EXPECT_EXIT(EXIT_TIMED_OUT, "apply", "--timeout", "0.1", "--on-timeout",
+		    "leave", victim.target, path_of_patch("entry_loop"));
+	victim_expect(&victim, "leave", "left 1");
+	EXPECT_EXIT(EXIT_DONE, "wait", victim.target);
+	victim_expect(&victim, "enter", "entered");
+	victim_expect(&victim, "leave", "left 2");
+	victim_check_undisturbed(&victim);
+	victim_stop(&victim);
+}
+
 /*
  * A suspended coroutine is on no thread's stack.  Its old code is never
  * freed; its new code must not be either, as long as it may come back.

@@ -22,6 +22,7 @@
 
 #define STACK_SIZE (64 * 1024)
 #define HOLE_SIZE  2048
+#define LOOP_COUNT (1l << 29) /* some tenths of a second, or more */
 
 static int enter_fd, entered_fd, leave_fd, left_fd;
 static int left_version;
@@ -79,12 +80,14 @@ static REPLACED int spinner(atomic_int *stop)
 }
 
 /*
- * Two functions that can be entered and not yet be through the bytes that a
+ * Three functions that can be entered and not yet be through the bytes that a
  * jump at their entry takes.  In the first, the instruction at +1 faults and
- * the handler blocks; in the second, the call at +1 returns to +3.
+ * the handler blocks; in the second, the call at +1 returns to +3; the third
+ * goes round at +1 as often as its fourth argument says.
  */
 int entry_fault(const int *address);
 int entry_call(void (*const *inside)(void));
+int entry_loop(int unused, int unused_2, int unused_3, long count);
 __asm__(".pushsection .text\n"
 	".type entry_fault, @function\n"
 	".p2align 4\n"
@@ -114,6 +117,20 @@ __asm__(".pushsection .text\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
 	".size entry_call, . - entry_call\n"
+	".type entry_loop, @function\n"
+	".p2align 4\n"
+	"entry_loop:\n"
+	"	.cfi_startproc\n"
+	"	pushq %rbx\n"
+	"	.cfi_def_cfa_offset 16\n"
+	"	.cfi_offset 3, -16\n"
+	"1:	loop 1b\n"
+	"	movl $1, %eax\n"
+	"	popq %rbx\n"
+	"	.cfi_def_cfa_offset 8\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size entry_loop, . - entry_loop\n"
 	".popsection\n");
 
 /* --- Signal handlers, alternate stacks -------------------------------- */
@@ -200,6 +217,13 @@ static void enter_entry_call(void)
 	static void (*const inside)(void) = block;
 
 	left_version = entry_call(&inside);
+}
+
+static void enter_entry_loop(void)
+{
+	signal_on(entered_fd);
+	left_version = entry_loop(0, 0, 0, LOOP_COUNT);
+	wait_on(leave_fd);
 }
 
 /* --- Coroutines ------------------------------------------------------- */
@@ -317,6 +341,7 @@ static const struct stack_case {
 	{ "altstack_clear", enter_altstack_clear, true },
 	{ "entry_fault", enter_entry_fault, false },
 	{ "entry_call", enter_entry_call, false },
+	{ "entry_loop", enter_entry_loop, false },
 	{ "coro_running", enter_coro_running, false },
 	{ "coro_clear", enter_coro_clear, false },
 	{ "coro_suspended", enter_coro_suspended, false },
