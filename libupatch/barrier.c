@@ -26,6 +26,9 @@ struct write {
 	const struct rt_site_spec *site;
 	upatch_addr_t addr;
 	uint8_t jump[ARCH_JUMP_LEN];
+	/* where the copies of the overwritten instructions begin */
+	struct arch_twin twins[ARCH_TWINS_MAX];
+	size_t twin_count;
 };
 
 struct barrier {
@@ -76,6 +79,46 @@ static void add_write(struct barrier *barrier, const struct rt_site_spec *site)
 	arch_emit_jump(write->jump, write->addr, site->code);
 }
 
+/* As the function was before any patch. */
+static bool read_entry(const struct barrier *barrier,
+		       const struct rt_site_spec *site,
+		       struct arch_entry *ret_entry)
+{
+	struct arch_entry entry = {
+		.addr = site->addr,
+		.jump_offset = site->jump_offset,
+		.moved_end = site->moved_end,
+	};
+
+	if (entry.moved_end > sizeof(entry.bytes) ||
+	    entry.jump_offset + ARCH_JUMP_LEN > entry.moved_end ||
+	    memory_read_some(&barrier->process->memory, entry.addr, entry.bytes,
+			     entry.moved_end) != entry.moved_end)
+		return false;
+	memcpy(entry.bytes + entry.jump_offset, site->bytes,
+	       sizeof(site->bytes));
+	*ret_entry = entry;
+	return true;
+}
+
+/*
+ * Found as they were made, by making them once more: not kept in the target,
+ * as few threads ever need them, and not in the barrier.  None where the code
+ * is gone; then there will be no barrier.
+ */
+static void find_twins(const struct barrier *barrier, struct write *write)
+{
+	const struct rt_site_spec *site = write->site;
+	uint8_t code[ARCH_ORIGINAL_MAX];
+	struct arch_entry entry;
+	size_t len;
+
+	if (!read_entry(barrier, site, &entry) ||
+	    arch_emit_original(&entry, site->original, code, sizeof(code), &len,
+			       write->twins, &write->twin_count, NULL))
+		write->twin_count = 0;
+}
+
 static int prepare_runs(struct barrier *barrier, struct upatch_error *err)
 {
 	upatch_addr_t *addrs = calloc(barrier->write_count + 1, sizeof(*addrs));
@@ -115,14 +158,17 @@ static int prepare(struct barrier *barrier, const struct view *view,
 		barrier->inside[i].start = barrier->writes[i].addr + 1;
 		barrier->inside[i].end =
 			barrier->writes[i].addr + ARCH_JUMP_LEN;
+		/* Nobody can be in the middle of a jump that is removed. */
+		if (barrier->action == BARRIER_INSTALL)
+			find_twins(barrier, &barrier->writes[i]);
 	}
 	stack_scan_init(&barrier->inside_values, barrier->inside,
 			stack_scan_sort(barrier->inside, count));
 	return prepare_runs(barrier, err);
 }
 
-static const struct rt_site_spec *site_around(const struct barrier *barrier,
-					      upatch_addr_t pc)
+static const struct write *write_around(const struct barrier *barrier,
+					upatch_addr_t pc)
 {
 	if (!stack_scan_has(&barrier->inside_values, pc))
 		return NULL;
@@ -130,65 +176,24 @@ static const struct rt_site_spec *site_around(const struct barrier *barrier,
 		const struct write *write = &barrier->writes[i];
 
 		if (pc > write->addr && pc < write->addr + ARCH_JUMP_LEN)
-			return write->site;
+			return write;
 	}
 	return NULL;
 }
 
-/* As the function was before any patch. */
-static int read_entry(const struct barrier *barrier,
-		      const struct rt_site_spec *site,
-		      struct arch_entry *ret_entry, struct upatch_error *err)
+/* The copy of the instruction that the thread is about to execute. */
+static bool find_twin(const struct write *write, upatch_addr_t pc,
+		      upatch_addr_t *ret_twin)
 {
-	struct arch_entry entry = {
-		.addr = site->addr,
-		.jump_offset = site->jump_offset,
-		.moved_end = site->moved_end,
-	};
-	int ret;
+	const struct rt_site_spec *site = write->site;
 
-	if (entry.moved_end > sizeof(entry.bytes) ||
-	    entry.jump_offset + ARCH_JUMP_LEN > entry.moved_end)
-		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
-				 "the runtime's state is damaged");
-	ret = memory_read(&barrier->process->memory, entry.addr, entry.bytes,
-			  entry.moved_end, err);
-	if (ret)
-		return ret;
-	memcpy(entry.bytes + entry.jump_offset, site->bytes,
-	       sizeof(site->bytes));
-	*ret_entry = entry;
-	return 0;
-}
-
-/*
- * The copy of the instruction that the thread is about to execute.  Where
- * copies begin is found as they were made: few threads ever need it.
- */
-static int find_twin(const struct barrier *barrier,
-		     const struct rt_site_spec *site, upatch_addr_t pc,
-		     upatch_addr_t *ret_twin, struct upatch_error *err)
-{
-	struct arch_twin twins[ARCH_TWINS_MAX];
-	uint8_t code[ARCH_ORIGINAL_MAX];
-	struct arch_entry entry;
-	size_t len, count;
-	int ret = read_entry(barrier, site, &entry, err);
-
-	if (!ret)
-		ret = arch_emit_original(&entry, site->original, code,
-					 sizeof(code), &len, twins, &count,
-					 err);
-	if (ret)
-		return ret;
-	for (size_t i = 0; i < count; i++) {
-		if (site->addr + twins[i].from != pc)
+	for (size_t i = 0; i < write->twin_count; i++) {
+		if (site->addr + write->twins[i].from != pc)
 			continue;
-		*ret_twin = site->original + twins[i].to;
-		return 0;
+		*ret_twin = site->original + write->twins[i].to;
+		return true;
 	}
-	return error_set(err, UPATCH_ERROR_MISMATCH, 0,
-			 "in the middle of an instruction");
+	return false;
 }
 
 /*
@@ -220,13 +225,16 @@ static enum outcome move_to_twin(struct barrier *barrier, struct thread *thread,
 				 struct upatch_error *err)
 {
 	upatch_addr_t pc = arch_regs_pc(regs), twin;
-	const struct rt_site_spec *site = site_around(barrier, pc);
+	const struct write *write = write_around(barrier, pc);
 	int ret;
 
-	if (!site)
+	if (!write)
 		return WRITTEN;
-	if (find_twin(barrier, site, pc, &twin, err)) {
-		error_prefix(err, "thread %d is at 0x%lx", thread->tid, pc);
+	if (!find_twin(write, pc, &twin)) {
+		error_set(
+			err, UPATCH_ERROR_MISMATCH, 0,
+			"thread %d is at 0x%lx, in the middle of an instruction",
+			thread->tid, pc);
 		return FAILED;
 	}
 	arch_regs_set_pc(regs, twin);
