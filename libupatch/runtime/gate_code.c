@@ -92,15 +92,32 @@ static void *map_pages(size_t len, int prot)
 	return mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* Never writable and executable at once; `bytes` has the same length. */
-static int replace_pages(uint64_t addr, const uint8_t *bytes, size_t len)
+/*
+ * Pages with these bytes, read and execute.  A program that has given up
+ * privileges may not open its own memory, and one that may not make executable
+ * what was writable (PR_SET_MDWE) mostly may.  Never both at once.
+ */
+static int make_executable(uint8_t **pages, size_t len)
 {
-	void *pages = map_pages(len, PROT_READ | PROT_EXEC);
-	int ret;
+	uint8_t *copy = map_pages(len, PROT_READ | PROT_EXEC);
+	int ret = copy == MAP_FAILED
+			  ? -errno
+			  : code_area_write(rt_addr(copy), *pages, len);
 
-	if (pages == MAP_FAILED)
-		return -errno;
-	ret = code_area_write(rt_addr(pages), bytes, len);
+	if (!ret) {
+		munmap(*pages, len);
+		*pages = copy;
+		return 0;
+	}
+	if (copy != MAP_FAILED)
+		munmap(copy, len);
+	return mprotect(*pages, len, PROT_READ | PROT_EXEC) ? -errno : 0;
+}
+
+static int replace_pages(uint64_t addr, uint8_t *pages, size_t len)
+{
+	int ret = make_executable(&pages, len);
+
 	if (!ret && mremap(pages, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
 			   rt_ptr(addr)) == MAP_FAILED)
 		ret = -errno;
@@ -113,7 +130,6 @@ static int rewrite_area(const struct rt_area *area, bool to_direct)
 {
 	struct rewrite rewrite = { .area = area, .to_direct = to_direct };
 	size_t len;
-	int ret;
 
 	visit_gates(&rewrite);
 	if (!rewrite.end)
@@ -126,9 +142,7 @@ static int rewrite_area(const struct rt_area *area, bool to_direct)
 		return -errno;
 	memcpy(rewrite.pages, rt_ptr(rewrite.start), len);
 	visit_gates(&rewrite);
-	ret = replace_pages(rewrite.start, rewrite.pages, len);
-	munmap(rewrite.pages, len);
-	return ret;
+	return replace_pages(rewrite.start, rewrite.pages, len);
 }
 
 static int rewrite_all(bool to_direct)

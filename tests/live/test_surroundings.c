@@ -424,6 +424,29 @@ Test(surroundings, filter_that_came_later_forbids_to_change_gates)
 	victim_stop(&victim);
 }
 
+/*
+ * The gates are direct, and the program may not open its own memory any more,
+ * as a daemon that gives up being root.
+ */
+Test(surroundings, gates_can_be_changed_without_privileges)
+{
+	struct victim victim;
+
+	require_ptrace();
+	if (geteuid() != 0)
+		cr_skip("needs root");
+	VICTIM_START(&victim, "surroundings", "plain");
+	for (int i = 0; i < 2; i++) {
+		upatchctl_apply(victim.target, "work");
+		if (i == 0)
+			victim_expect(&victim, "enter undumpable user",
+				      "entered");
+		victim_expect(&victim, "call", "work=3");
+		upatchctl_revert(victim.target, "work");
+	}
+	victim_stop(&victim);
+}
+
 /* They never were direct: then nothing is to be changed. */
 Test(surroundings, filter_that_was_there_before_forbids_nothing)
 {

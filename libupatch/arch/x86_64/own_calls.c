@@ -106,6 +106,7 @@ const struct own_call arch_own_calls[] = {
 	{ CALL(openat, 0xd, (uint64_t)AT_FDCWD, 0, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), IN_LOADER, false, false },
 	{ ANY(pwrite64), IN_LOADER | GATES, false, false },
 	{ MAPPING(PROT_READ | PROT_EXEC, ANONYMOUS), GATES, false, false },
+	{ CALL(mprotect, 0x4, 0, 0, PROT_READ | PROT_EXEC), GATES, true, false },
 	{ CALL(mremap, 0x8, 0, 0, 0, MREMAP_MAYMOVE | MREMAP_FIXED), GATES, false, false },
 };
 /* clang-format on */
