@@ -54,6 +54,8 @@ int make_room_and_stop(struct tracer *tracer, struct thread *thread,
 	uint64_t quick_ns = clock_now_ns() + QUICK_NS;
 	int ret;
 
+	/* It may be held for another one. */
+	thread->held_since_ns = 0;
 	if (quick_ns > deadline_ns)
 		quick_ns = deadline_ns;
 	ret = tracer_stop(tracer, thread, quick_ns, NULL);
@@ -62,8 +64,8 @@ int make_room_and_stop(struct tracer *tracer, struct thread *thread,
 	if (ret == UPATCH_ERROR_TIMED_OUT &&
 	    tasks_state(tracer->pid, thread->tid) == 'R')
 		hold_others(tracer, thread);
-	/* They are not what it waits for. */
-	if (thread->run == THREAD_RUNS)
+	/* They are not what it waits for, or it has ended. */
+	if (thread->run != THREAD_STOPPED)
 		make_room_end(tracer);
 	return tracer_stop(tracer, thread, deadline_ns, err);
 }
