@@ -164,6 +164,9 @@ static void free_funcs(struct rt_object *object)
 
 	for (uint32_t i = 0; i < object->func_count; i++)
 		site_free_parts(funcs[i].parts, funcs[i].part_count);
+	/* As in place_free: a patch may be loaded where this one was. */
+	if (funcs)
+		explicit_bzero(funcs, object->func_count * sizeof(*funcs));
 	free(funcs);
 }
 
