@@ -38,7 +38,7 @@ struct channel {
 	 */
 	const struct asked *asked;
 	bool runs_foreign_code;
-	pid_t agent_tid; /* 0: not known */
+	pid_t agent_tid; /* to be hurried; 0: it is not */
 };
 
 /* Takes descriptor `target_fd` out of the target (pidfd_getfd(2)). */

@@ -59,9 +59,8 @@ struct entry {
 	/* what the thread has mapped and the agent is to unmap */
 	struct addr_range leftover;
 	bool dlopen_failed;
-	bool is_begun; /* the thread has been sent to start the agent */
-	bool has_direct_gates, may_be_direct; /* see protocol.h */
-	struct priority agent_priority;	      /* until it has answered */
+	bool is_begun;	    /* the thread has been sent to start the agent */
+	bool may_be_direct; /* see protocol.h */
 };
 
 static upatch_addr_t search_sigreturn(const struct process *process,
@@ -451,6 +450,7 @@ static int greet_agent(struct entry *entry, struct upatch_error *err)
 		.type = RT_HELLO,
 		.hello.protocol = RT_VERSION,
 		.hello.may_be_direct = entry->may_be_direct,
+		.hello.may_be_hurried = !entry->process->under_seccomp,
 		.hello.sigreturn = entry->libc.sigreturn,
 		.hello.leftover = entry->leftover.start,
 		.hello.leftover_len =
@@ -538,10 +538,8 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 		if (ret && entry->leftover.end)
 			unmap_leftover(entry, tracer, thread, err);
 	}
-	if (!ret && thread->created) {
+	if (!ret && thread->created)
 		priority_raise_agent(thread->created);
-		priority_hurry_thread(&entry->agent_priority, thread->created);
-	}
 	remote_call_release_newborn(&call);
 	return ret;
 }
@@ -604,6 +602,20 @@ static bool may_change_gates(const struct process *process,
 	return !reason[0];
 }
 
+/* Asked when no other operation is under way any more. */
+static bool has_direct_gates(const struct process *process)
+{
+	uint32_t has = 0;
+
+	return process->state_addr &&
+	       memory_read_some(&process->memory,
+				process->state_addr +
+					offsetof(struct rt_state,
+						 has_direct_gates),
+				&has, sizeof(has)) == sizeof(has) &&
+	       has;
+}
+
 static int enter_target(struct tracer *tracer, void *user,
 			struct upatch_error *err)
 {
@@ -611,8 +623,9 @@ static int enter_target(struct tracer *tracer, void *user,
 	const struct host_check check = {
 		.check = check_no_runtime,
 		.user = entry,
-		.own_calls = OWN_CALL_ENTERING |
-			     (entry->has_direct_gates ? OWN_CALL_GATES : 0),
+		.own_calls =
+			OWN_CALL_ENTERING |
+			(has_direct_gates(entry->process) ? OWN_CALL_GATES : 0),
 	};
 	struct thread *first, *thread;
 	uint64_t begin;
@@ -653,7 +666,6 @@ static int hear_agent(struct entry *entry, struct upatch_error *err)
 	int ret = channel_receive(entry->channel, entry->call_deadline_ns,
 				  &reply, "greet the agent", err);
 
-	priority_restore(&entry->agent_priority);
 	if (!ret)
 		entry->process->state_addr = reply.value;
 	return ret;
@@ -733,7 +745,6 @@ static int find_entries(struct entry *entry, struct upatch_error *err)
 	if (ret)
 		return ret;
 	entry->thread_offset = state.thread_offset;
-	entry->has_direct_gates = state.has_direct_gates;
 	if (state.sigreturn) {
 		entry->libc.sigreturn = state.sigreturn;
 		return 0;

@@ -38,7 +38,7 @@ struct look {
 	struct stack_thread stack;
 	struct stack_verdict verdict;
 	struct priority priority;
-	uint64_t raised_at_cpu_ns;
+	uint64_t raised_at_cpu_ns, begin_cpu_ns;
 	struct round round;
 	/* all unmoved threads, not only those that say that they have moved */
 	bool is_full;
@@ -149,16 +149,18 @@ static void raise_priority(struct look *look)
 static void check_stack(struct look *look)
 {
 	struct mover *mover = look->mover;
+	uint64_t used_ns;
 
 	stack_check_thread(&mover->sought->check, mover->process->unwinder,
 			   &mover->process->memory, &look->stack,
 			   &look->verdict);
+	used_ns = own_cpu_ns();
 	/* Walks take their time: that is not to be at others' expense. */
-	if (!look->verdict.has_walk ||
-	    own_cpu_ns() - look->raised_at_cpu_ns <= RAISED_CPU_MAX_NS)
-		return;
-	priority_restore(&look->priority);
-	priority_restore(&mover->tracer->priority);
+	if (look->verdict.has_walk &&
+	    used_ns - look->raised_at_cpu_ns > RAISED_CPU_MAX_NS)
+		priority_restore(&look->priority);
+	if (used_ns - look->begin_cpu_ns > RAISED_CPU_MAX_NS)
+		priority_restore(&mover->tracer->priority);
 }
 
 static bool look_at(struct look *look, struct thread *thread)
@@ -520,6 +522,7 @@ int mover_run(struct mover *mover, uint64_t deadline_ns,
 			.keeps = is_to_wait,
 			.user = &look,
 		},
+		.begin_cpu_ns = own_cpu_ns(),
 		.full_gap_ns = LOOK_GAP_NS,
 		.words_gap_ns = WORDS_GAP_NS,
 	};
@@ -695,6 +698,7 @@ int mover_look(struct mover *mover, bool word_counts, bool want_backtraces,
 		.word_counts = word_counts,
 		.wants_backtraces = want_backtraces,
 		.may_leave_out = true,
+		.begin_cpu_ns = own_cpu_ns(),
 		.err = err,
 		.round = {
 			.tracer = mover->tracer,

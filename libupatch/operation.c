@@ -115,7 +115,8 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	operation_trace(operation, "entered through thread %d in %lu us",
 			injection.host_tid, injection.host_ns / 1000);
 	operation->agent_tid = agent_end_find(operation->process);
-	operation->channel.agent_tid = operation->agent_tid;
+	if (!operation->process->under_seccomp)
+		operation->channel.agent_tid = operation->agent_tid;
 	ret = process_refresh(operation->process, err);
 	if (!ret)
 		ret = operation_look(operation, err);
@@ -168,12 +169,13 @@ void operation_leave(struct operation *operation)
 	struct priority priority;
 
 	/* Nothing of the patch is left to be run. */
-	if (operation->is_final && operation->agent_tid)
+	if (operation->is_final && !is_silent && operation->channel.agent_tid)
 		priority_hurry_thread(&priority, operation->agent_tid);
 	channel_close(&operation->channel);
 	if (!is_silent)
 		wait_for_agent_end(operation);
 	operation->agent_tid = 0;
+	operation->channel.agent_tid = 0;
 	priority_restore(&operation->priority);
 }
 

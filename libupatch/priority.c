@@ -59,8 +59,6 @@ static void raise_thread(struct priority *priority, pid_t tid)
 	priority->is_raised = turns_get(tid, &priority->before) &&
 			      priority->before.policy == SCHED_OTHER &&
 			      turns_set(tid, &lowest_realtime);
-	/* To take it back needs a privilege that raising may not have needed. */
-	priority->before.flags |= RESET_ON_FORK;
 }
 
 void priority_raise(struct priority *priority)
@@ -75,7 +73,10 @@ void priority_restore(struct priority *priority)
 	priority->is_raised = false;
 	if (turns_set(priority->tid, &priority->before))
 		return;
-	/* Its real-time priority was permitted, not the nice value. */
+	/* To take these back needs privileges that raising may not have needed. */
+	priority->before.flags |= RESET_ON_FORK;
+	if (turns_set(priority->tid, &priority->before))
+		return;
 	priority->before.nice = 0;
 	(void)turns_set(priority->tid, &priority->before);
 }
@@ -100,13 +101,24 @@ void priority_hurry_thread(struct priority *priority, pid_t tid)
 		raise_thread(priority, tid);
 }
 
-/* The flag tells it from what somebody else has chosen. */
+/* Flag and priority tell it from what somebody else has chosen. */
 bool priority_is_hurried(void)
 {
 	struct turns turns;
 
 	return turns_get(0, &turns) && turns.policy == SCHED_FIFO &&
+	       turns.priority == (uint32_t)lowest_realtime_priority() &&
 	       (turns.flags & RESET_ON_FORK);
+}
+
+static void keep_from_children(void)
+{
+	struct turns turns;
+
+	if (!turns_get(0, &turns))
+		return;
+	turns.flags |= RESET_ON_FORK;
+	(void)turns_set(0, &turns);
 }
 
 void priority_hurry_from_birth(pthread_attr_t *attr)
@@ -133,6 +145,8 @@ void priority_raise_tracer(bool is_hurried, struct priority *ret_priority)
 			.slice_ns = TURNS_SHORT_NS,
 		},
 	};
+	if (is_hurried)
+		keep_from_children();
 	if (is_hurried || !turns_get(0, &wanted) || !is_ours(&wanted))
 		return;
 	wanted.slice_ns = TURNS_SHORT_NS;

@@ -435,6 +435,9 @@ struct rt_request {
 		struct {
 			uint32_t protocol;
 			uint32_t may_be_direct;
+			/* its priority is raised, and it may lower it */
+			uint32_t may_be_hurried;
+			uint32_t unused;
 			rt_addr_t sigreturn;
 			/* what loading the runtime has left mapped */
 			rt_addr_t leftover;

@@ -2,6 +2,7 @@
 /* A thread for work that traces the target. */
 #include "traced.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -58,6 +59,10 @@ int traced_run(pid_t pid, bool under_seccomp,
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	ret = pthread_create(&thread, &attr, run, &job);
+	if (ret == EPERM && job.is_hurried) {
+		job.is_hurried = false;
+		ret = pthread_create(&thread, NULL, run, &job);
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	if (ret)

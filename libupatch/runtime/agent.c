@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -296,6 +297,17 @@ static bool hello_arrived(const struct channel *channel)
 	return count > 0;
 }
 
+/* A controller that was killed has not taken back that it hurried us. */
+static void calm_down(bool may_be_hurried)
+{
+	const struct sched_param none = { 0 };
+
+	if (may_be_hurried &&
+	    sched_getscheduler(0) == (SCHED_FIFO | SCHED_RESET_ON_FORK))
+		(void)sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK,
+					 &none);
+}
+
 /*
  * Until the controller has fetched its end, our own copy of it keeps the
  * channel open, so that its death would go unnoticed: hence the time limit.
@@ -306,7 +318,7 @@ void agent_run(const struct descriptor *end, const struct descriptor *other_end)
 	struct rt_request request;
 	struct rt_reply reply;
 	struct channel channel = { .end = end, .passed_fd = -1 };
-	bool go_on = hello_arrived(&channel);
+	bool go_on = hello_arrived(&channel), may_be_hurried = false;
 
 	/* What a parent's agent had in hand when this process was forked. */
 	state_lock();
@@ -314,9 +326,12 @@ void agent_run(const struct descriptor *end, const struct descriptor *other_end)
 	state_unlock();
 	descriptor_close(other_end);
 	while (go_on && receive(&channel, &request)) {
+		if (request.type == RT_HELLO)
+			may_be_hurried = request.hello.may_be_hurried;
 		serve(&channel, &request, &reply);
 		go_on = answer(&channel, &reply);
 	}
+	calm_down(may_be_hurried);
 	state_lock();
 	transition_abandon();
 	state_unlock();
