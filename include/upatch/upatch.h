@@ -239,7 +239,11 @@ struct upatch_options {
 	enum upatch_on_timeout on_timeout;
 	/* do every check, change nothing */
 	bool dry_run;
-	/* optional; called in the thread that does the work */
+	/*
+	 * optional; called in the thread that does the work, which has
+	 * real-time priority where far more threads want to run than can and
+	 * that is permitted, as the calling thread has meanwhile
+	 */
 	void (*progress)(const struct upatch_progress *progress, void *user);
 	/* optional; one line of debugging text per call */
 	void (*trace)(const char *line, void *user);
