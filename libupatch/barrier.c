@@ -102,9 +102,9 @@ static bool read_entry(const struct barrier *barrier,
 }
 
 /*
- * Found as they were made, by making them once more: not kept in the target,
- * as few threads ever need them, and not in the barrier.  None where the code
- * is gone; then there will be no barrier.
+ * The target keeps no list of them, as few threads ever need one: they are found
+ * by emitting the copy once more, before anybody is stopped.  None where the
+ * code is gone; then the comparison of the bytes fails.
  */
 static void find_twins(const struct barrier *barrier, struct write *write)
 {

@@ -158,7 +158,7 @@ bool examine_copy_asleep(struct process *process, pid_t tid,
 	size_t len;
 
 	if (!own_stacks_find(&process->own_stacks, tid, ret_own) ||
-	    !tasks_sleeps(process->pid, tid, &count_before) ||
+	    !tasks_sleep_count(process->pid, tid, &count_before) ||
 	    !tasks_waits_at(process->pid, tid, &before) ||
 	    before.sp < ret_own->start || before.sp >= ret_own->end)
 		return false;
@@ -167,7 +167,7 @@ bool examine_copy_asleep(struct process *process, pid_t tid,
 	    memory_read_some(&process->memory, before.sp, buffer->bytes, len) !=
 		    len ||
 	    !tasks_waits_at(process->pid, tid, &after) ||
-	    !tasks_sleeps(process->pid, tid, &count_after))
+	    !tasks_sleep_count(process->pid, tid, &count_after))
 		return false;
 	*ret_pc = before.pc;
 	ret_copy->base = before.sp;

@@ -516,8 +516,10 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 		remote_call_open(&call, tracer, thread, &entry->process->memory,
 				 entry->libc.sigreturn, err);
 
-	if (ret)
+	if (ret) {
+		make_room_end(tracer);
 		return ret;
+	}
 	/* The thread is away from its work, and it waits for us. */
 	priority_raise(&priority);
 	if (entry->image)

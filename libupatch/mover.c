@@ -38,6 +38,7 @@ struct look {
 	struct stack_thread stack;
 	struct stack_verdict verdict;
 	struct priority priority;
+	/* processor time of this thread at the last raise, and at the begin */
 	uint64_t raised_at_cpu_ns, begin_cpu_ns;
 	struct round round;
 	/* all unmoved threads, not only those that say that they have moved */
@@ -159,6 +160,7 @@ static void check_stack(struct look *look)
 	if (look->verdict.has_walk &&
 	    used_ns - look->raised_at_cpu_ns > RAISED_CPU_MAX_NS)
 		priority_restore(&look->priority);
+	/* The hurry of the whole operation ends, whatever it was used for. */
 	if (used_ns - look->begin_cpu_ns > RAISED_CPU_MAX_NS)
 		priority_restore(&mover->tracer->priority);
 }

@@ -115,6 +115,7 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	operation_trace(operation, "entered through thread %d in %lu us",
 			injection.host_tid, injection.host_ns / 1000);
 	operation->agent_tid = agent_end_find(operation->process);
+	/* A filter might mind that it lowers its priority if we are killed. */
 	if (!operation->process->under_seccomp)
 		operation->channel.agent_tid = operation->agent_tid;
 	ret = process_refresh(operation->process, err);
@@ -166,11 +167,11 @@ static void wait_for_agent_end(const struct operation *operation)
 void operation_leave(struct operation *operation)
 {
 	bool is_silent = operation->channel.unanswered;
-	struct priority priority;
+	struct priority never_restored;
 
-	/* Nothing of the patch is left to be run. */
+	/* It only has to end; see calm_down in runtime/agent.c. */
 	if (operation->is_final && !is_silent && operation->channel.agent_tid)
-		priority_hurry_thread(&priority, operation->agent_tid);
+		priority_hurry_thread(&never_restored, operation->agent_tid);
 	channel_close(&operation->channel);
 	if (!is_silent)
 		wait_for_agent_end(operation);

@@ -90,7 +90,10 @@ void priority_hurry(struct priority *priority)
 		raise_thread(priority, 0);
 }
 
-/* One that the target has chosen shows to the callbacks of a patch. */
+/*
+ * Not where the target has chosen a policy or nice value: the callbacks of a
+ * patch may see that.
+ */
 void priority_hurry_thread(struct priority *priority, pid_t tid)
 {
 	struct turns turns;

@@ -36,26 +36,26 @@ void priority_raise(struct priority *priority);
 void priority_restore(struct priority *priority);
 /*
  * The same where turns are very rare, else nothing, for as long as the target
- * is in the middle of an operation: a thread with a higher nice value still
- * waits for ticks, one for each answer that it gets.
+ * is in the middle of an operation.  Even a thread at nice -20 waits for ticks
+ * there, one for each answer that it gets.
  */
 void priority_hurry(struct priority *priority);
 /* The same for a thread of the target that is ours. */
 void priority_hurry_thread(struct priority *priority, pid_t tid);
-/* Whether the calling thread does. */
+/* Whether the calling thread is in such a hurry. */
 bool priority_is_hurried(void);
 /* For a thread that it creates: to be in a hurry from the beginning. */
 void priority_hurry_from_birth(pthread_attr_t *attr);
 
 /*
  * The calling thread is woken by threads that then wait for it: it asks for
- * short turns, which come at once, and if the machine is crowded also for more
- * of them than others get; or it hurries from birth.  *ret_priority: to be
+ * short turns, which come at once, and where turns are very rare also for nice
+ * -20 and SCHED_FIFO; or it hurries from birth.  *ret_priority: to be
  * restored when it uses too much of a processor.
  */
 void priority_raise_tracer(bool is_hurried, struct priority *ret_priority);
 /*
- * In a crowd the same for an agent, whose work a process in transition waits
+ * Where turns are rare, short ones and nice -20 for an agent, whose work a process in transition waits
  * for.  What it creates does not inherit it.
  */
 void priority_raise_agent(pid_t tid);

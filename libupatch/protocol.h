@@ -206,8 +206,9 @@ struct rt_func {
 
 /* The same, with all that follows from it: for requests and readers. */
 struct rt_func_spec {
-	rt_addr_t site, below, patch;
-	uint64_t sympos; /* from 1 */
+	rt_addr_t site;
+	rt_addr_t below, patch; /* not in a request */
+	uint64_t sympos;	/* from 1; not in a request */
 	uint32_t flags;
 	uint32_t range_count;
 	uint64_t old_addr; /* in a request */
@@ -391,7 +392,7 @@ struct rt_state {
 	rt_addr_t log;
 	/* as RT_HELLO said: no filter minds the calls that it takes */
 	uint32_t may_be_direct;
-	/* gates jump to where their slots lead without asking them */
+	/* some gates may jump to where their slots lead without asking them */
 	uint32_t has_direct_gates;
 };
 
@@ -435,7 +436,10 @@ struct rt_request {
 		struct {
 			uint32_t protocol;
 			uint32_t may_be_direct;
-			/* its priority is raised, and it may lower it */
+			/*
+			 * the agent's priority may get raised, and no filter
+			 * minds that it lowers it at its end
+			 */
 			uint32_t may_be_hurried;
 			uint32_t unused;
 			rt_addr_t sigreturn;

@@ -108,9 +108,8 @@ static int wait_for_stop(struct remote_call *call, uint64_t deadline_ns,
 		bool has_more_time =
 			until < deadline_ns && clock_now_ns() >= until;
 
+		make_room_end_late(call->tracer);
 		look_after_newborn(call, other);
-		if (!other && has_more_time)
-			make_room_end_late(call->tracer);
 		if (!other && has_more_time)
 			continue;
 		if (!other)

@@ -97,6 +97,7 @@ struct question {
 	sem_t answered;
 	bool is_known;
 	int64_t offset_ns;
+	uint64_t at_ns;
 };
 
 static void drop_question(struct question *question)
@@ -116,8 +117,10 @@ static void *answer(void *arg)
 	sched_yield();
 	question->is_known = read_sched("/proc/thread-self", &own);
 	/* Later than that: a sleep seems to have begun later, never earlier. */
-	question->offset_ns =
-		(int64_t)clock_now_ns() - (int64_t)own.last_ran_ns;
+	question->at_ns = clock_now_ns();
+	if (question->is_known)
+		question->offset_ns =
+			(int64_t)question->at_ns - (int64_t)own.last_ran_ns;
 	sem_post(&question->answered);
 	drop_question(question);
 	return NULL;
@@ -179,12 +182,16 @@ static bool ask(int cpu, struct sched_offset *ret_offset)
 	return true;
 }
 
+/* It may have been given long ago, and something learned since. */
 static void take_answer(struct sched_offset *offset)
 {
-	if (offset->question->is_known) {
+	const struct question *question = offset->question;
+
+	if (question->is_known &&
+	    (!offset->is_known || offset->at_ns < question->at_ns)) {
 		offset->is_known = true;
-		offset->ns = offset->question->offset_ns;
-		offset->at_ns = clock_now_ns();
+		offset->ns = question->offset_ns;
+		offset->at_ns = question->at_ns;
 	}
 	drop_question(offset->question);
 	offset->question = NULL;

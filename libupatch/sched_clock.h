@@ -51,8 +51,9 @@ void sched_clock_learn(struct sched_clock *clock,
 		       const struct sched_sleep *stop);
 
 /*
- * When the sleep began, in CLOCK_MONOTONIC: at the earliest then, and with few
- * interrupts since, also at the latest.  False: not known yet.
+ * When the sleep began, in CLOCK_MONOTONIC: not later than that, if the clock
+ * was asked after it began; with few interrupts since, just then.  False: not
+ * known yet.
  */
 bool sched_clock_begin(struct sched_clock *clock,
 		       const struct sched_sleep *sleep, uint64_t *ret_ns);

@@ -391,7 +391,7 @@ bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place)
 	       number >= 0;
 }
 
-bool tasks_sleeps(pid_t pid, pid_t tid, uint64_t *ret_count)
+bool tasks_sleep_count(pid_t pid, pid_t tid, uint64_t *ret_count)
 {
 	char status[4096];
 	const char *count;

@@ -95,6 +95,6 @@ struct task_place {
 /* False: it waits in no system call, or that is not known. */
 bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place);
 /* How often it has gone to sleep; false: that is not known. */
-bool tasks_sleeps(pid_t pid, pid_t tid, uint64_t *ret_count);
+bool tasks_sleep_count(pid_t pid, pid_t tid, uint64_t *ret_count);
 
 #endif

@@ -109,7 +109,7 @@ struct tracer {
 	int exited;    /* the process has ended */
 	struct call_deadlines deadlines;
 	uint64_t room_until_ns; /* see make_room.h; 0: nobody is held */
-	/* of the thread that traces, where turns are rare */
+	/* of the thread that traces, where turns are very rare */
 	struct priority priority;
 };
 

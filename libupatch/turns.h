@@ -41,10 +41,10 @@ bool turns_set(pid_t tid, const struct turns *turns);
 long turns_wanted(void);
 /* Those that we may use. */
 long turns_processors(void);
-/* More threads want one than there are. */
+/* More than two threads per processor want one. */
 bool turns_are_rare(void);
 /*
- * So many more that whoever takes his turns lasts for seconds.  Below that it
+ * More than eight: so many that whoever takes his turns lasts for seconds.  Below that it
  * is as with servers that have work to do.
  */
 bool turns_are_very_rare(void);

@@ -240,9 +240,10 @@ struct upatch_options {
 	/* do every check, change nothing */
 	bool dry_run;
 	/*
-	 * optional; called in the thread that does the work, which has
-	 * real-time priority where far more threads want to run than can and
-	 * that is permitted, as the calling thread has meanwhile
+	 * optional; called in the thread that does the work.  Where more than
+	 * eight threads per processor want to run, that thread and the calling
+	 * one have real-time priority meanwhile, if it is permitted: be short.
+	 * So with `trace`.
 	 */
 	void (*progress)(const struct upatch_progress *progress, void *user);
 	/* optional; one line of debugging text per call */

@@ -297,7 +297,10 @@ static bool hello_arrived(const struct channel *channel)
 	return count > 0;
 }
 
-/* A controller that was killed has not taken back that it hurried us. */
+/*
+ * A controller that was killed, or has left (operation_leave), has not taken
+ * back that it hurried us.
+ */
 static void calm_down(bool may_be_hurried)
 {
 	const struct sched_param none = { 0 };

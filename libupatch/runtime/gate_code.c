@@ -93,9 +93,10 @@ static void *map_pages(size_t len, int prot)
 }
 
 /*
- * Pages with these bytes, read and execute.  A program that has given up
- * privileges may not open its own memory, and one that may not make executable
- * what was writable (PR_SET_MDWE) mostly may.  Never both at once.
+ * Makes *pages read and execute; they may move.  At first through
+ * /proc/self/mem into a fresh mapping, as PR_SET_MDWE forbids to make executable
+ * what was writable.  A program that has given up privileges may not open that
+ * file: then by mprotect(2).  No page is writable and executable at once.
  */
 static int make_executable(uint8_t **pages, size_t len)
 {
@@ -134,6 +135,9 @@ static int rewrite_area(const struct rt_area *area, bool to_direct)
 	visit_gates(&rewrite);
 	if (!rewrite.end)
 		return 0;
+	/* Before it is so, as a child can be forked at any time. */
+	if (to_direct)
+		state->has_direct_gates = 1;
 	rewrite.start &= ~(PAGE_LEN - 1);
 	rewrite.end = (rewrite.end + PAGE_LEN - 1) & ~(PAGE_LEN - 1);
 	len = rewrite.end - rewrite.start;
@@ -176,6 +180,5 @@ void gate_code_direct(void)
 {
 	if (state->transition.patch || !state->may_be_direct)
 		return;
-	state->has_direct_gates = 1;
 	(void)rewrite_all(true);
 }
