@@ -21,9 +21,11 @@ class Waiter:
             stdout=subprocess.PIPE, text=True)
         self.pid = self.process.pid
         self.returns_ns = []
+        self.is_ready = threading.Event()
         threading.Thread(target=self.read, daemon=True).start()
 
     def __enter__(self):
+        self.is_ready.wait()
         return self
 
     def __exit__(self, *_):
@@ -32,7 +34,9 @@ class Waiter:
 
     def read(self):
         for text in self.process.stdout:
-            if text != "ready\n":
+            if text == "ready\n":
+                self.is_ready.set()
+            else:
                 self.returns_ns.append(int(text))
 
 

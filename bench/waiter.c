@@ -4,7 +4,7 @@
  * usage: waiter THREADS busy|CALL_MS
  * busy: they compute there, 1 ms a call, and are outside for a microsecond.
  * Else each call sleeps so long; every return is a line: CLOCK_MONOTONIC, ns.
- * The first line is "ready".
+ * "ready" is a line, too: all threads are there.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -71,13 +71,13 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	is_busy = strcmp(argv[2], "busy") == 0;
 	call_ms = strtol(argv[2], NULL, 10);
-	puts("ready");
 	for (long i = strtol(argv[1], NULL, 10); i > 0; i--) {
 		pthread_t thread;
 
 		if (pthread_create(&thread, NULL, run, NULL))
 			return 1;
 	}
+	puts("ready");
 	for (;;)
 		pause();
 }
