@@ -115,8 +115,11 @@ int operation_enter(struct operation *operation, struct upatch_error *err)
 	operation_trace(operation, "entered through thread %d in %lu us",
 			injection.host_tid, injection.host_ns / 1000);
 	operation->agent_tid = agent_end_find(operation->process);
-	/* A filter might mind that it lowers its priority if we are killed. */
-	if (!operation->process->under_seccomp)
+	/*
+	 * It hurries if we do: asked once, not with each message.  A filter
+	 * might mind that it lowers its priority if we are killed.
+	 */
+	if (priority_is_hurried() && !operation->process->under_seccomp)
 		operation->channel.agent_tid = operation->agent_tid;
 	ret = process_refresh(operation->process, err);
 	if (!ret)

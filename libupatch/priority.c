@@ -99,7 +99,7 @@ void priority_hurry_thread(struct priority *priority, pid_t tid)
 	struct turns turns;
 
 	priority->is_raised = false;
-	if (turns_are_very_rare() && turns_get(tid, &turns) &&
+	if (turns_get(tid, &turns) &&
 	    (is_ordinary(&turns) || is_raised_agent(&turns)))
 		raise_thread(priority, tid);
 }

@@ -40,7 +40,7 @@ void priority_restore(struct priority *priority);
  * there, one for each answer that it gets.
  */
 void priority_hurry(struct priority *priority);
-/* The same for a thread of the target that is ours. */
+/* For a thread of the target that is ours, if the calling thread hurries. */
 void priority_hurry_thread(struct priority *priority, pid_t tid);
 /* Whether the calling thread is in such a hurry. */
 bool priority_is_hurried(void);
