@@ -410,7 +410,10 @@ Test(interrupt, nobody_reads)
 	finish(&rows[0]);
 }
 
-/* In a session of its own, whose terminal is `path`. */
+/*
+ * In a session of its own, whose terminal is `path`.  SIGHUP does what it
+ * usually does, also where these tests run under nohup.
+ */
 static void spawn_on_terminal(struct child *operator, const char * path)
 {
 	const char *const argv[] = { path_of_upatchctl(), "apply",
@@ -418,6 +421,7 @@ static void spawn_on_terminal(struct child *operator, const char * path)
 				     NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
+	sigset_t hangup;
 
 	*operator=(struct child){ .stdin_fd = -1,
 				  .stdout_fd = -1,
@@ -427,7 +431,11 @@ static void spawn_on_terminal(struct child *operator, const char * path)
 	posix_spawn_file_actions_adddup2(&actions, 0, 1);
 	posix_spawn_file_actions_adddup2(&actions, 0, 2);
 	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+	posix_spawnattr_setflags(&attributes,
+				 POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF);
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	posix_spawnattr_setsigdefault(&attributes, &hangup);
 	if (posix_spawn(&operator->pid, argv[0], &actions, &attributes,
 			(char *const *)(const void *)argv, environ) != 0)
 		cr_fatal("cannot start upatchctl");
