@@ -7,8 +7,6 @@
 #include "clock.h"
 #include "tasks.h"
 
-/* As long as threads that compute are held elsewhere (round.c). */
-#define HOLD_MAX_NS 20000000UL
 /* Longer than it takes on a processor that is free, or nearly. */
 #define QUICK_NS 2000000UL
 
@@ -32,7 +30,7 @@ static void hold_others(struct tracer *tracer, struct thread *thread)
 
 	if (tasks_list(tracer->pid, &tids, &count, NULL))
 		return;
-	tracer->room_until_ns = clock_now_ns() + HOLD_MAX_NS;
+	tracer->room_until_ns = clock_now_ns() + TRACER_HOLD_MAX_NS;
 	for (size_t i = 0; i < count; i++) {
 		if (tids[i] != thread->tid)
 			interrupt_if_it_runs(tracer, tids[i]);

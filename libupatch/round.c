@@ -17,12 +17,6 @@
 #define WINDOW_MIN	2
 #define WINDOW_GROW_NS	150000UL
 #define STOP_TIMEOUT_NS 200000000UL
-/*
- * Threads that compute take their turns while others of them wait to be
- * stopped.  Held until all have stopped, each only costs a moment of a
- * processor, and less in all than the turns.
- */
-#define HOLD_MAX_NS 20000000UL
 /* Between looks at who is held: there may be thousands. */
 #define LATE_GAP_NS 1000000UL
 
@@ -82,7 +76,7 @@ static void release(struct round *round, uint64_t hold_ns, bool keeps_some)
 static void release_late(struct round *round)
 {
 	if (round->holds && clock_now_ns() - round->released_ns >= LATE_GAP_NS)
-		release(round, HOLD_MAX_NS, true);
+		release(round, TRACER_HOLD_MAX_NS, true);
 }
 
 static void hold(struct round *round, struct thread *thread)

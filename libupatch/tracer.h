@@ -79,6 +79,13 @@ struct thread {
 	bool call_is_deferred;
 };
 
+/*
+ * Threads that compute take their turns while others of them wait to be
+ * stopped.  Held until all have stopped, each only costs a moment of a
+ * processor, and less in all than the turns; but no longer than this.
+ */
+#define TRACER_HOLD_MAX_NS 20000000UL
+
 struct tracer {
 	pid_t pid;
 	/* set before threads are seized: some may have filters */
