@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gate.h"
 #include "hooks.h"
 #include "leaving.h"
 #include "object_symbols.h"
@@ -58,7 +59,7 @@ static void release(struct rt_patch *patch, struct rt_object *object)
 	object->link_map = 0;
 	/* An address that stays behind can park a patch that is loaded there. */
 	object->bias = 0;
-	site_update_words();
+	gate_update_words();
 	state_change_end();
 	object_post_unpatch(patch, object);
 	object->phase = UPATCH_OBJECT_LIVE;
@@ -232,7 +233,7 @@ static int accept_object(struct rt_patch *patch, struct rt_object *object,
 			object->flags |= RT_OBJECT_LOADED;
 			object->link_map = rt_addr(map);
 			object->bias = map->l_addr;
-			site_update_words();
+			gate_update_words();
 			ret = place_write_jumps(object);
 		}
 		state_change_end();

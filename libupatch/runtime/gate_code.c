@@ -18,7 +18,7 @@
 
 #include "../arch/arch.h"
 #include "code_area.h"
-#include "runtime.h"
+#include "gate.h"
 
 #define PAGE_LEN 4096UL
 
@@ -34,24 +34,27 @@ struct rewrite {
 	uint8_t *pages;
 };
 
-static bool emit_head(const struct rewrite *rewrite, uint64_t code,
-		      uint64_t words_addr, uint8_t *head)
+static bool emit_head(const struct rewrite *rewrite, rt_addr_t code,
+		      const struct rt_gate_words *words, uint8_t *head)
 {
-	const struct rt_gate_words *words = rt_ptr(words_addr);
-	const uint64_t slot = words_addr + offsetof(struct rt_gate_words, slot);
-
 	if (!rewrite->to_direct)
-		return arch_emit_gate_led(code, slot, head);
+		return arch_emit_gate_led(code, rt_addr(&words->slot), head);
 	return words->slot != arch_gate_decide(code) &&
 	       arch_emit_gate_direct(code, words->slot, head);
 }
 
-static void visit_gate(struct rewrite *rewrite, uint64_t code, uint64_t words)
+/* Those of sites without a function lead to the original, and stay led. */
+static void visit_gate(void *user, const struct rt_site *site,
+		       const struct rt_func *func, rt_addr_t code,
+		       struct rt_gate_words *words)
 {
+	struct rewrite *rewrite = user;
 	const struct rt_area *area = rewrite->area;
 	uint8_t head[ARCH_GATE_HEAD_LEN];
 
-	if (code < area->code || code >= area->code + area->code_len ||
+	(void)func;
+	if (!site->top || code < area->code ||
+	    code >= area->code + area->code_len ||
 	    arch_gate_is_direct(rt_ptr(code)) == rewrite->to_direct ||
 	    !emit_head(rewrite, code, words, head))
 		return;
@@ -64,27 +67,6 @@ static void visit_gate(struct rewrite *rewrite, uint64_t code, uint64_t words)
 		rewrite->start = code;
 	if (code + sizeof(head) > rewrite->end)
 		rewrite->end = code + sizeof(head);
-}
-
-/* Those of sites without a function lead to the original, and stay led. */
-static void visit_gates(struct rewrite *rewrite)
-{
-	const struct rt_site_table *table;
-	const struct rt_site *site;
-
-	rt_for_each_site(site, table)
-	{
-		const struct rt_func *func = rt_ptr(site->top);
-
-		if (site->hook || !func)
-			continue;
-		visit_gate(rewrite, rt_site_code(site), rt_site_words(site));
-		for (; func; func = rt_ptr(func->below)) {
-			if (func->orig_words)
-				visit_gate(rewrite, func->code,
-					   func->orig_words);
-		}
-	}
 }
 
 static void *map_pages(size_t len, int prot)
@@ -132,7 +114,7 @@ static int rewrite_area(const struct rt_area *area, bool to_direct)
 	struct rewrite rewrite = { .area = area, .to_direct = to_direct };
 	size_t len;
 
-	visit_gates(&rewrite);
+	gate_for_each(visit_gate, &rewrite);
 	if (!rewrite.end)
 		return 0;
 	/* Before it is so, as a child can be forked at any time. */
@@ -145,7 +127,7 @@ static int rewrite_area(const struct rt_area *area, bool to_direct)
 	if (rewrite.pages == MAP_FAILED)
 		return -errno;
 	memcpy(rewrite.pages, rt_ptr(rewrite.start), len);
-	visit_gates(&rewrite);
+	gate_for_each(visit_gate, &rewrite);
 	return replace_pages(rewrite.start, rewrite.pages, len);
 }
 

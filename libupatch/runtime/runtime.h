@@ -105,7 +105,7 @@ void object_post_patch(struct rt_patch *patch, struct rt_object *object);
 void object_pre_unpatch(struct rt_patch *patch, struct rt_object *object);
 void object_post_unpatch(struct rt_patch *patch, struct rt_object *object);
 
-/* --- site.c: sites, versions, and the words of their gates ------------- */
+/* --- site.c: sites and versions ------------------------------------------ */
 struct rt_site *site_find(uint64_t addr);
 int site_register(const struct rt_site_spec *wanted, struct rt_site **ret_site);
 int site_add_func(struct rt_patch *patch, uint32_t object, uint32_t index,
@@ -118,8 +118,6 @@ void site_drop_func(struct rt_func *func);
 /* The code that it is in leaves the process. */
 void site_forget(struct rt_site *site);
 void site_drop_unneeded_hooks(void);
-/* Brings the words of all gates in line with the state and transition. */
-void site_update_words(void);
 void site_mark_installed(void);
 void site_mark_removed(void);
 int area_map(rt_addr_t addr, uint64_t code_len, uint64_t data_len,

@@ -14,6 +14,7 @@
  *	finish    the callbacks that follow, the state stays
  */
 #include "coming.h"
+#include "gate.h"
 #include "gate_code.h"
 #include "runtime.h"
 
@@ -118,7 +119,7 @@ int transition_enable(struct rt_patch *patch, uint32_t *ret_object)
 	}
 	state_change_begin();
 	site_push_patch(patch);
-	site_update_words();
+	gate_update_words();
 	state_change_end();
 	return 0;
 }
@@ -132,7 +133,7 @@ void transition_cancel(struct rt_patch *patch)
 	patch->state = RT_PATCH_LEAVING;
 	site_drop_unneeded_hooks();
 	close_transition();
-	site_update_words();
+	gate_update_words();
 	state_change_end();
 	gate_code_direct();
 	log_patch(UPATCH_EVENT_CANCEL, patch);
@@ -189,7 +190,7 @@ int transition_start(void)
 	transition->started = 1;
 	note_immediate(patch);
 	state_set_moved_image(transition->id);
-	site_update_words();
+	gate_update_words();
 	state_change_end();
 	log_direction(UPATCH_EVENT_START, patch, aim());
 	return 0;
@@ -207,7 +208,7 @@ int transition_reverse(void)
 	state_change_begin();
 	transition->reversed = !transition->reversed;
 	state_set_moved_image(transition->reversed ? 0 : transition->id);
-	site_update_words();
+	gate_update_words();
 	state_change_end();
 	log_direction(UPATCH_EVENT_REVERSE, patch, aim());
 	log_direction(UPATCH_EVENT_START, patch, aim());
@@ -271,7 +272,7 @@ static void settle(struct rt_patch *patch, enum rt_direction direction)
 	}
 	site_drop_unneeded_hooks();
 	close_transition();
-	site_update_words();
+	gate_update_words();
 	state_change_end();
 	gate_code_direct();
 }

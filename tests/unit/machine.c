@@ -10,6 +10,7 @@
 
 #include "arch/arch.h"
 #include "runtime/coming.h"
+#include "runtime/gate.h"
 #include "runtime/gate_code.h"
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
@@ -329,7 +330,7 @@ void machine_reset(void)
 		sites[i].addr = rt_addr(&site_words[i]);
 		sites[i].code = SITE_CODE;
 	}
-	site_update_words();
+	gate_update_words();
 	machine_events.count = 0;
 }
 
