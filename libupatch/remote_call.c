@@ -15,6 +15,14 @@
 /* Between two looks at the report: the first, and the most. */
 #define LOOK_GAP_NS	30000UL
 #define LOOK_GAP_MAX_NS 1000000UL
+/* Longer than a call takes that waits for no lock: see trace_rivals. */
+#define QUICK_NS 5000000UL
+/*
+ * While no lock is waited for, also libc's own signal (RT_BLOCKED_SIGNALS).
+ * Stopped at each system call of its handler, the thread would have the next
+ * one before it has done anything of its own, where signals come all the time.
+ */
+#define ALL_SIGNALS UINT64_MAX
 
 static int thread_failed(const struct remote_call *call, int ret,
 			 const char *what, struct upatch_error *err)
@@ -191,10 +199,10 @@ static int look_at_stop(struct remote_call *call, struct arch_regs *regs,
  * would stay deaf.
  */
 static int enter(struct remote_call *call, upatch_addr_t function,
-		 const uint64_t args[6], struct upatch_error *err)
+		 const uint64_t args[6], uint64_t mask,
+		 struct upatch_error *err)
 {
 	struct arch_regs regs = call->saved.regs;
-	uint64_t mask = RT_BLOCKED_SIGNALS;
 	int ret;
 
 	arch_prepare_call(&regs, function, args, call->frame,
@@ -218,7 +226,7 @@ int remote_call_run(struct remote_call *call, upatch_addr_t function,
 		    struct upatch_error *err)
 {
 	int64_t last = 0;
-	int ret = enter(call, function, args, err);
+	int ret = enter(call, function, args, ALL_SIGNALS, err);
 
 	if (ret)
 		return ret;
@@ -261,6 +269,8 @@ static bool has_reported(const struct host_report *report)
 /* What is looked at from time to time while the thread runs. */
 struct watch {
 	uint64_t gap_ns;
+	/* when the others are traced as well; 0: they are */
+	uint64_t trace_rivals_ns;
 	struct host_report report; /* as last seen */
 	/* newborn threads have been let go: it can return at any time */
 	bool to_syscall;
@@ -274,6 +284,23 @@ static bool is_to_be_stopped(struct remote_call *call, struct watch *watch)
 	read_report(call, &watch->report);
 	return watch->report.state != HOST_AT_WORK ||
 	       clock_now_ns() >= newborn_deadline(call, UINT64_MAX);
+}
+
+/*
+ * setegid(2) and its like hold a lock of the C library while each thread is
+ * sent a signal and answers it.  Ours, which stops at each signal, is always
+ * the last to answer and the last to wait for the lock again: where others
+ * call it all the time it never gets the lock.  Once they are traced they stop
+ * at signals as well, and are no better off.  Threads that they create would
+ * have to wait until the agent is let go.
+ */
+static void trace_rivals(struct remote_call *call, struct watch *watch)
+{
+	if (!watch->trace_rivals_ns || clock_now_ns() < watch->trace_rivals_ns)
+		return;
+	watch->trace_rivals_ns = 0;
+	call->tracer->leaves_newborn = true;
+	(void)!tracer_seize_all(call->tracer, 0, false, NULL);
 }
 
 /*
@@ -315,6 +342,7 @@ static int wait_for_report(struct remote_call *call, struct watch *watch,
 			watch->gap_ns += watch->gap_ns / 8;
 		if (is_to_be_stopped(call, watch))
 			tracer_interrupt(call->tracer, thread);
+		trace_rivals(call, watch);
 	}
 	if (thread->run == THREAD_GONE || call->tracer->exited)
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,
@@ -369,14 +397,17 @@ int remote_call_run_reporting(struct remote_call *call, upatch_addr_t function,
 			      struct upatch_error *err)
 {
 	const struct host_report nothing = { .state = HOST_AT_WORK };
-	struct watch watch = { .gap_ns = LOOK_GAP_NS };
+	struct watch watch = {
+		.gap_ns = LOOK_GAP_NS,
+		.trace_rivals_ns = clock_now_ns() + QUICK_NS,
+	};
 	struct arch_regs regs;
 	int64_t last;
 	int ret = memory_write(call->memory, call->report, &nothing,
 			       sizeof(nothing), err);
 
 	if (!ret)
-		ret = enter(call, function, args, err);
+		ret = enter(call, function, args, RT_BLOCKED_SIGNALS, err);
 	if (ret)
 		return ret;
 	for (;;) {

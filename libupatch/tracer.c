@@ -186,6 +186,8 @@ int tracer_seize(struct tracer *tracer, pid_t tid, struct thread **ret_thread,
 	call_deadline_look(&tracer->deadlines, tid, &thread->deadline);
 	if (tracer->note_children)
 		options |= PTRACE_O_TRACEFORK;
+	if (tracer->leaves_newborn)
+		options &= ~(unsigned long)PTRACE_O_TRACECLONE;
 	ret = try_to_seize(tracer, tid, options, err);
 	if (ret) {
 		thread->run = THREAD_GONE;

@@ -13,7 +13,7 @@
 
 /* UPATCH_CYCLES=200 is the long run. */
 #define PRESET_CYCLES 15
-#define SETXID_CYCLES 2
+#define SETXID_CYCLES 10
 #define PARENTS	      3
 #define STORM_CYCLES  5
 
