@@ -76,7 +76,8 @@ void channel_close(struct channel *channel)
 }
 
 static int send_request(const struct channel *channel,
-			const struct rt_request *request, int passed_fd)
+			const struct rt_request *request, int passed_fd,
+			int flags)
 {
 	union {
 		struct cmsghdr align;
@@ -99,7 +100,7 @@ static int send_request(const struct channel *channel,
 		memcpy(CMSG_DATA(cmsg), &passed_fd, sizeof(int));
 	}
 	do {
-		len = sendmsg(channel->fd, &msg, MSG_NOSIGNAL);
+		len = sendmsg(channel->fd, &msg, MSG_NOSIGNAL | flags);
 	} while (len < 0 && errno == EINTR);
 	if (len == (ssize_t)sizeof(copy))
 		return 0;
@@ -222,18 +223,26 @@ static int wait_for_reply(struct channel *channel, uint64_t deadline_ns,
 	}
 }
 
+static int require_agent(const struct channel *channel, const char *what,
+			 struct upatch_error *err)
+{
+	if (channel->fd >= 0)
+		return 0;
+	if (channel->was_stopped)
+		return was_stopped(channel, what, err);
+	return error_set(err, UPATCH_ERROR_SYSTEM, 0,
+			 "cannot %s: the agent in process %d is gone", what,
+			 channel->pid);
+}
+
 int channel_send(struct channel *channel, const struct rt_request *request,
 		 int passed_fd, const char *what, struct upatch_error *err)
 {
-	int ret;
+	int ret = require_agent(channel, what, err);
 
-	if (channel->fd < 0 && channel->was_stopped)
-		return was_stopped(channel, what, err);
-	if (channel->fd < 0)
-		return error_set(err, UPATCH_ERROR_SYSTEM, 0,
-				 "cannot %s: the agent in process %d is gone",
-				 what, channel->pid);
-	ret = send_request(channel, request, passed_fd);
+	if (ret)
+		return ret;
+	ret = send_request(channel, request, passed_fd, 0);
 	return ret ? no_answer(channel, -ret, what, err) : 0;
 }
 
@@ -255,28 +264,41 @@ static int receive_one(struct channel *channel, uint64_t deadline_ns,
 	return 0;
 }
 
+/* The reply to the oldest request that is still waited for. */
+static int receive_reply(struct channel *channel, uint64_t deadline_ns,
+			 struct rt_reply *ret_reply, const char *what,
+			 struct upatch_error *err)
+{
+	for (; channel->unanswered; channel->unanswered--) {
+		int ret =
+			receive_one(channel, deadline_ns, ret_reply, what, err);
+
+		if (ret)
+			return ret;
+	}
+	return receive_one(channel, deadline_ns, ret_reply, what, err);
+}
+
+static int judge_reply(struct rt_reply *reply, const char *what,
+		       struct upatch_error *err)
+{
+	if (reply->result >= 0)
+		return 0;
+	reply->text[sizeof(reply->text) - 1] = '\0';
+	if (reply->text[0])
+		return error_set(err, UPATCH_ERROR_SYSTEM, 0, "cannot %s: %s",
+				 what, reply->text);
+	return error_set(err, error_code_of_errno(-reply->result),
+			 -reply->result, "cannot %s", what);
+}
+
 int channel_receive(struct channel *channel, uint64_t deadline_ns,
 		    struct rt_reply *ret_reply, const char *what,
 		    struct upatch_error *err)
 {
-	int ret;
+	int ret = receive_reply(channel, deadline_ns, ret_reply, what, err);
 
-	for (; channel->unanswered; channel->unanswered--) {
-		ret = receive_one(channel, deadline_ns, ret_reply, what, err);
-		if (ret)
-			return ret;
-	}
-	ret = receive_one(channel, deadline_ns, ret_reply, what, err);
-	if (ret)
-		return ret;
-	if (ret_reply->result >= 0)
-		return 0;
-	ret_reply->text[sizeof(ret_reply->text) - 1] = '\0';
-	if (ret_reply->text[0])
-		return error_set(err, UPATCH_ERROR_SYSTEM, 0, "cannot %s: %s",
-				 what, ret_reply->text);
-	return error_set(err, error_code_of_errno(-ret_reply->result),
-			 -ret_reply->result, "cannot %s", what);
+	return ret ? ret : judge_reply(ret_reply, what, err);
 }
 
 /* What is answered by code of ours alone, in microseconds. */
@@ -327,6 +349,77 @@ int channel_request(struct channel *channel, const struct rt_request *request,
 		ret = channel_receive(channel, deadline_ns, ret_reply, what,
 				      err);
 	priority_restore(&priority);
+	return ret;
+}
+
+/* Who waits for replies only sends what there is room for. */
+static int send_errands(struct channel *channel,
+			const struct channel_errand *errands, size_t count,
+			size_t answered, size_t *sent, struct upatch_error *err)
+{
+	while (*sent < count) {
+		const struct channel_errand *next = &errands[*sent];
+		int flags = *sent > answered ? MSG_DONTWAIT : 0;
+		int ret = require_agent(channel, next->what, err);
+
+		if (ret)
+			return ret;
+		ret = send_request(channel, &next->request, -1, flags);
+		if (ret == -EAGAIN)
+			return 0;
+		if (ret)
+			return no_answer(channel, -ret, next->what, err);
+		(*sent)++;
+	}
+	return 0;
+}
+
+/* Of errand *ret_failed is the error. */
+static int run_errands(struct channel *channel,
+		       const struct channel_errand *errands, size_t count,
+		       uint64_t deadline_ns, size_t *ret_failed,
+		       struct upatch_error *err)
+{
+	size_t sent = 0;
+	int first_ret = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct upatch_error *told = first_ret ? NULL : err;
+		struct rt_reply reply;
+		int ret = send_errands(channel, errands, count, i, &sent, told);
+		bool is_answered;
+
+		if (!ret)
+			ret = receive_reply(channel, deadline_ns, &reply,
+					    errands[i].what, told);
+		is_answered = !ret;
+		if (is_answered)
+			ret = judge_reply(&reply, errands[i].what, told);
+		if (ret && !first_ret) {
+			first_ret = ret;
+			*ret_failed = i;
+		}
+		if (is_answered)
+			continue;
+		channel->unanswered += (unsigned int)(sent - i - 1);
+		return first_ret;
+	}
+	return first_ret;
+}
+
+int channel_run(struct channel *channel, const struct channel_errand *errands,
+		size_t count, uint64_t deadline_ns, struct upatch_error *err)
+{
+	struct priority priority = { 0 };
+	size_t failed;
+	int ret;
+
+	if (channel->agent_tid)
+		priority_hurry_thread(&priority, channel->agent_tid);
+	ret = run_errands(channel, errands, count, deadline_ns, &failed, err);
+	priority_restore(&priority);
+	if (ret && errands[failed].on)
+		error_prefix(err, "'%s'", errands[failed].on);
 	return ret;
 }
 

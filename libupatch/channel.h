@@ -58,7 +58,22 @@ UPATCH_MUST_CHECK int
 channel_request(struct channel *channel, const struct rt_request *request,
 		int passed_fd, uint64_t deadline_ns, struct rt_reply *ret_reply,
 		const char *what, struct upatch_error *err);
-/* The two halves of it. */
+/* One of several requests that do not wait for each other's replies. */
+struct channel_errand {
+	struct rt_request request;
+	const char *what; /* for messages, as above */
+	const char *on;	  /* whom it is about, for messages; NULL: nobody */
+};
+/*
+ * As many calls of channel_request, for the waiting of one.  All are made,
+ * also behind one that is refused; the first error is told.  For those that
+ * run no code of a patch.
+ */
+UPATCH_MUST_CHECK int channel_run(struct channel *channel,
+				  const struct channel_errand *errands,
+				  size_t count, uint64_t deadline_ns,
+				  struct upatch_error *err);
+/* The two halves of a request. */
 UPATCH_MUST_CHECK int channel_send(struct channel *channel,
 				   const struct rt_request *request,
 				   int passed_fd, const char *what,

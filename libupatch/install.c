@@ -18,6 +18,12 @@ _Static_assert(RT_JUMP_BYTES == ARCH_JUMP_LEN, "as the state keeps them");
 _Static_assert(ARCH_GATE_LEN + ARCH_ORIGINAL_MAX <= UINT8_MAX,
 	       "as the state keeps it");
 
+/*
+ * Requests wait until there are so many, so that we and the agent do not wait
+ * for each other at each of them; a socket takes 20, with its usual buffer.
+ */
+#define ERRANDS_MAX 16
+
 struct installer {
 	struct process *process;
 	struct channel *channel;
@@ -26,14 +32,29 @@ struct installer {
 	const struct plan *plan;
 	struct code_space space;
 	uint64_t deadline_ns;
+	struct channel_errand errands[ERRANDS_MAX];
+	size_t errand_count;
 };
 
-static int request(struct installer *installer, struct rt_request *message,
-		   struct rt_reply *reply, const char *what,
-		   struct upatch_error *err)
+static int run_errands(struct installer *installer, struct upatch_error *err)
 {
-	return channel_request(installer->channel, message, -1,
-			       installer->deadline_ns, reply, what, err);
+	size_t count = installer->errand_count;
+
+	installer->errand_count = 0;
+	return channel_run(installer->channel, installer->errands, count,
+			   installer->deadline_ns, err);
+}
+
+/* `on`: a function, for messages; NULL: none. */
+static int request(struct installer *installer,
+		   const struct rt_request *message, const char *what,
+		   const char *on, struct upatch_error *err)
+{
+	installer->errands[installer->errand_count++] =
+		(struct channel_errand){ *message, what, on };
+	return installer->errand_count < ERRANDS_MAX
+		       ? 0
+		       : run_errands(installer, err);
 }
 
 static int tell_objects(struct installer *installer, struct upatch_error *err)
@@ -46,15 +67,13 @@ static int tell_objects(struct installer *installer, struct upatch_error *err)
 			.patch = installer->patch->addr,
 			.object = i,
 		};
-		struct rt_reply reply;
 		int ret;
 
 		if (!plan->objects[i].is_loaded)
 			continue;
 		message.object_is.link_map = plan->objects[i].link_map;
 		message.object_is.bias = plan->objects[i].bias;
-		ret = request(installer, &message, &reply, "name an object",
-			      err);
+		ret = request(installer, &message, "name an object", NULL, err);
 		if (ret)
 			return ret;
 	}
@@ -73,9 +92,8 @@ static int tell_symbols(struct installer *installer, struct upatch_error *err)
 			.index = plan->symbols[i].index,
 			.symbol.addr = plan->symbols[i].addr,
 		};
-		struct rt_reply reply;
-		int ret = request(installer, &message, &reply,
-				  "fill in a symbol", err);
+		int ret = request(installer, &message, "fill in a symbol", NULL,
+				  err);
 
 		if (ret)
 			return ret;
@@ -156,14 +174,11 @@ static int write_site(struct installer *installer, const struct plan_func *func,
 	return write_gate(installer, &gate, code, site->code_len, err);
 }
 
-static int register_site(struct installer *installer,
-			 const struct plan_func *func,
-			 struct rt_site_spec *site, rt_addr_t *ret_addr,
-			 struct upatch_error *err)
+static int tell_site(struct installer *installer, const struct plan_func *func,
+		     struct rt_site_spec *site, const char *on,
+		     struct upatch_error *err)
 {
 	struct rt_request message = { .type = RT_SITE };
-	struct rt_reply reply;
-	int ret;
 
 	site->addr = func->symbol.addr;
 	site->jump_offset = func->entry.jump_offset;
@@ -173,10 +188,7 @@ static int register_site(struct installer *installer,
 	memcpy(site->ranges, func->ranges, sizeof(site->ranges));
 	site->range_count = (uint8_t)func->range_count;
 	message.site = *site;
-	ret = request(installer, &message, &reply, "register a site", err);
-	if (!ret)
-		*ret_addr = reply.value;
-	return ret;
+	return request(installer, &message, "register a site", on, err);
 }
 
 /*
@@ -197,26 +209,30 @@ static bool is_reusable(const struct installer *installer,
 	       !memcmp(found, wanted, len);
 }
 
-static int get_site(struct installer *installer, const struct plan_func *func,
-		    rt_addr_t *ret_addr, struct upatch_error *err)
+/* Names the function of which `err` tells, where `ret` says that it does. */
+static int about(const char *name, int ret, struct upatch_error *err)
 {
+	if (ret)
+		error_prefix(err, "'%s'", name);
+	return ret;
+}
+
+static int need_site(struct installer *installer, const struct plan_func *func,
+		     struct upatch_error *err)
+{
+	const char *name = func->declared->old_name;
 	struct view_site *known =
 		view_find_site(installer->view, func->symbol.addr);
 	struct rt_site_spec site = { 0 };
-	int ret;
+	int ret = 0;
 
-	if (known && known->rt.state == RT_SITE_INSTALLED) {
-		*ret_addr = known->addr;
+	if (known && known->rt.state == RT_SITE_INSTALLED)
 		return 0;
-	}
-	if (known && is_reusable(installer, &known->rt, func)) {
+	if (known && is_reusable(installer, &known->rt, func))
 		site = known->rt;
-	} else {
-		ret = write_site(installer, func, &site, err);
-		if (ret)
-			return ret;
-	}
-	return register_site(installer, func, &site, ret_addr, err);
+	else
+		ret = about(name, write_site(installer, func, &site, err), err);
+	return ret ? ret : tell_site(installer, func, &site, name, err);
 }
 
 /* --- The loader's functions ------------------------------------------- */
@@ -244,7 +260,6 @@ static int watch(struct installer *installer, const struct plan_hook *planned,
 	struct view_site *known =
 		view_find_site(installer->view, planned->entry.addr);
 	struct rt_site_spec site = { 0 };
-	rt_addr_t addr;
 	int ret = 0;
 
 	if (is_watched(installer->view, planned->hook))
@@ -254,8 +269,7 @@ static int watch(struct installer *installer, const struct plan_hook *planned,
 	else
 		ret = write_site(installer, &as_func, &site, err);
 	site.hook = (uint32_t)planned->hook;
-	return ret ? ret
-		   : register_site(installer, &as_func, &site, &addr, err);
+	return ret ? ret : tell_site(installer, &as_func, &site, NULL, err);
 }
 
 static int watch_loader(struct installer *installer, struct upatch_error *err)
@@ -266,12 +280,11 @@ static int watch_loader(struct installer *installer, struct upatch_error *err)
 		.hooks.r_debug = hooks->r_debug,
 		.hooks.signal_error = hooks->signal_error,
 	};
-	struct rt_reply reply;
 	int ret;
 
 	if (!hooks->are_possible)
 		return 0;
-	ret = request(installer, &message, &reply, "name the loader", err);
+	ret = request(installer, &message, "name the loader", NULL, err);
 	for (size_t i = 0; !ret && i < PLAN_HOOKS; i++)
 		ret = watch(installer, &hooks->hooks[i], err);
 	return ret;
@@ -407,10 +420,10 @@ static int tell_func(struct installer *installer,
 	};
 	struct rt_func_spec *func = &message.func;
 	uint64_t bias = installer->patch->rt.bias;
+	const char *name = planned->declared->old_name;
 	const struct patch_function *new_function =
 		&planned->declared->function;
-	struct rt_reply reply;
-	int ret = get_site(installer, planned, &func->site, err);
+	int ret = need_site(installer, planned, err);
 
 	if (ret)
 		return ret;
@@ -419,10 +432,10 @@ static int tell_func(struct installer *installer,
 	func->new_size = new_function->code.end - new_function->code.start;
 	func->entry = func->new_addr;
 	add_new_ranges(new_function, bias, func);
-	ret = write_func_code(installer, planned, func, err);
-	if (ret)
-		return ret;
-	return request(installer, &message, &reply, "register a function", err);
+	ret = about(name, write_func_code(installer, planned, func, err), err);
+	return ret ? ret
+		   : request(installer, &message, "register a function", name,
+			     err);
 }
 
 /* What the runtime has to know when the library comes. */
@@ -439,13 +452,13 @@ static int tell_awaited_func(struct installer *installer, uint32_t object,
 	};
 	struct rt_func_spec *func = &message.func;
 	uint64_t bias = installer->patch->rt.bias;
-	struct rt_reply reply;
 
 	func->new_addr = bias + declared->new_func;
 	func->new_size = function->code.end - function->code.start;
 	func->entry = func->new_addr;
 	add_new_ranges(function, bias, func);
-	return request(installer, &message, &reply, "register a function", err);
+	return request(installer, &message, "register a function",
+		       declared->old_name, err);
 }
 
 static int tell_awaited(struct installer *installer, struct upatch_error *err)
@@ -471,17 +484,11 @@ static int tell_awaited(struct installer *installer, struct upatch_error *err)
 static int tell_funcs(struct installer *installer, struct upatch_error *err)
 {
 	const struct plan *plan = installer->plan;
+	int ret = 0;
 
-	for (size_t i = 0; i < plan->func_count; i++) {
-		int ret = tell_func(installer, &plan->funcs[i], err);
-
-		if (ret) {
-			error_prefix(err, "'%s'",
-				     plan->funcs[i].declared->old_name);
-			return ret;
-		}
-	}
-	return 0;
+	for (size_t i = 0; !ret && i < plan->func_count; i++)
+		ret = tell_func(installer, &plan->funcs[i], err);
+	return ret;
 }
 
 /*
@@ -535,6 +542,8 @@ int install_prepare(struct process *process, struct channel *channel,
 		ret = tell_funcs(&installer, err);
 	if (!ret)
 		ret = tell_awaited(&installer, err);
+	if (!ret)
+		ret = run_errands(&installer, err);
 	code_space_close(&installer.space);
 	return ret;
 }

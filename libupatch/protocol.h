@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define RT_MAGIC   0x31544548435450ffUL
-#define RT_VERSION 6u
+#define RT_VERSION 7u
 #define RT_SONAME  "libupatch-runtime.so"
 /* The name of the agent's thread. */
 #define RT_AGENT_COMM "upatch-agent"
@@ -206,12 +206,12 @@ struct rt_func {
 
 /* The same, with all that follows from it: for requests and readers. */
 struct rt_func_spec {
-	rt_addr_t site;
-	rt_addr_t below, patch; /* not in a request */
-	uint64_t sympos;	/* from 1; not in a request */
+	rt_addr_t site, below, patch; /* not in a request */
+	uint64_t sympos;	      /* from 1; not in a request */
 	uint32_t flags;
 	uint32_t range_count;
-	uint64_t old_addr; /* in a request */
+	/* Of the site, if the function's object is there; 0: it is awaited. */
+	uint64_t old_addr;
 	uint64_t new_addr, new_size;
 	rt_addr_t entry;
 	rt_addr_t code;
@@ -488,7 +488,7 @@ struct rt_reply {
 	int32_t result;
 	/* RT_ENABLE: the object whose pre_patch refused, or UINT32_MAX */
 	uint32_t object;
-	/* RT_LOAD: the rt_patch; RT_SITE: the rt_site; RT_MAP: the rt_area */
+	/* RT_LOAD: the rt_patch; RT_MAP: the rt_area; RT_HELLO: the rt_state */
 	rt_addr_t value;
 	/* what failed, where `result` does not say it all */
 	char text[RT_TEXT_SIZE];

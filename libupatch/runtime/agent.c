@@ -179,10 +179,7 @@ static int serve_target_request(const struct rt_request *request,
 			reply->value = rt_addr(area);
 		return ret;
 	case RT_SITE:
-		ret = site_register(&request->site, &site);
-		if (!ret)
-			reply->value = rt_addr(site);
-		return ret;
+		return site_register(&request->site, &site);
 	case RT_HOOKS:
 		hooks_set_loader(request->hooks.r_debug,
 				 request->hooks.signal_error);

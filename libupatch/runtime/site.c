@@ -131,17 +131,12 @@ int site_register(const struct rt_site_spec *wanted, struct rt_site **ret_site)
 	return 0;
 }
 
-/* Another site can be where one was. */
-static bool is_registered(rt_addr_t addr, uint64_t func_addr)
-{
-	return rt_addr(site_find(func_addr)) == addr;
-}
-
 int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 		  const struct rt_func_spec *found)
 {
 	const uint32_t shielded = found->flags & RT_FUNC_SHIELDED;
 	struct rt_object *object;
+	struct rt_site *site;
 	struct rt_func *func;
 	const struct upatch_object *author;
 	rt_addr_t parts, old_parts;
@@ -154,9 +149,9 @@ int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 	object = &patch_objects(patch)[object_index];
 	if (index >= object->func_count)
 		return -EINVAL;
+	site = found->old_addr ? site_find(found->old_addr) : NULL;
 	/* The library may have gone since the controller looked. */
-	if (found->site && (!(object->flags & RT_OBJECT_LOADED) ||
-			    !is_registered(found->site, found->old_addr)))
+	if (found->old_addr && (!site || !(object->flags & RT_OBJECT_LOADED)))
 		return -EAGAIN;
 	ret = copy_parts(found->ranges, found->range_count, &parts);
 	if (ret)
@@ -167,7 +162,7 @@ int site_add_func(struct rt_patch *patch, uint32_t object_index, uint32_t index,
 	old_parts = func->parts;
 	old_count = func->part_count;
 	state_change_begin();
-	func->site = found->site;
+	func->site = rt_addr(site);
 	func->flags &= RT_FUNC_IMMEDIATE;
 	func->flags |=
 		found->range_count ? shielded : shielded | RT_FUNC_SCATTERED;
