@@ -28,8 +28,8 @@
 #define CODE_MAX 512
 /* A call that has begun since then loses no more than that. */
 #define FRESH_NS 20000000UL
-/* A call whose time is over takes no longer to wake up, as a rule. */
-#define LATE_NS 200000UL
+/* What a thread has slept may be more than its processor's clock has counted. */
+#define UNCOUNTED_NS 50000UL
 /* By one part in so many (adjtimex(2), 500 parts per million) */
 #define SLEW_MAX 2000
 
@@ -187,7 +187,7 @@ static void find_end(struct call_deadlines *deadlines,
 		return;
 	deadline->has_end = sched_clock_begin(&deadlines->clock,
 					      &deadline->sleep, &begin_ns);
-	if (begin_ns > deadline->looked_ns)
+	if (!deadline->has_end || begin_ns > deadline->looked_ns)
 		begin_ns = deadline->looked_ns;
 	/* CLOCK_MONOTONIC is slewed, the scheduler's clock is not. */
 	begin_ns += (deadline->looked_ns - begin_ns) / SLEW_MAX;
@@ -219,8 +219,9 @@ void call_deadline_look(struct call_deadlines *deadlines, pid_t tid,
 	    !may_change(deadlines, tid, call.pc, call.timeout.argument) ||
 	    !sched_clock_read(tid, &call.sleep))
 		return;
+	/* By now that sleep has begun; it may be that of the call after it. */
+	call.looked_ns = clock_now_ns();
 	sched_clock_ask(&deadlines->clock, deadlines->patience_ns);
-	call.looked_ns = now;
 	*deadline = call;
 }
 
@@ -276,14 +277,14 @@ static void set_timeout(const struct call_deadlines *deadlines, pid_t tid,
 
 /*
  * The stop is the only sleep since it was seen.  So it is for the next call,
- * too, if that was interrupted before it slept; but a call whose time was over
- * before the stop had ended.
+ * too, if that was interrupted before it slept; but then the sleep that was
+ * seen had lasted for all of its time.
  */
 static bool is_the_one_seen(struct call_deadlines *deadlines, pid_t tid,
 			    struct call_deadline *deadline)
 {
 	struct sched_sleep stop;
-	uint64_t stop_ns;
+	uint64_t slept_ns;
 
 	if (!sched_clock_read(tid, &stop))
 		return false;
@@ -291,8 +292,9 @@ static bool is_the_one_seen(struct call_deadlines *deadlines, pid_t tid,
 	if (stop.count != deadline->sleep.count + 1)
 		return false;
 	find_end(deadlines, deadline);
-	return !sched_clock_begin(&deadlines->clock, &stop, &stop_ns) ||
-	       stop_ns < deadline->end_ns + LATE_NS;
+	return !sched_clock_lasted(&deadlines->clock, &deadline->sleep, &stop,
+				   &slept_ns) ||
+	       slept_ns + UNCOUNTED_NS < deadline->timeout_ns;
 }
 
 /* Its time-out begins again, but not with the next stop. */

@@ -47,7 +47,8 @@ static bool read_sched(const char *folder, struct sched_sleep *sleep)
 	if (!kernel_file_read(text, sizeof(text), "%s/sched", folder))
 		return false;
 	count = find_value(text, "nr_voluntary_switches");
-	if (!count || !parse_ns(text, "se.exec_start", &sleep->last_ran_ns))
+	if (!count || !parse_ns(text, "se.exec_start", &sleep->last_ran_ns) ||
+	    !parse_ns(text, "se.sum_exec_runtime", &sleep->ran_ns))
 		return false;
 	sleep->count = strtoull(count, NULL, 10);
 	return true;
@@ -96,8 +97,7 @@ struct question {
 	atomic_int users;
 	sem_t answered;
 	bool is_known;
-	int64_t offset_ns;
-	uint64_t at_ns;
+	struct sched_reading reading;
 };
 
 static void drop_question(struct question *question)
@@ -117,10 +117,10 @@ static void *answer(void *arg)
 	sched_yield();
 	question->is_known = read_sched("/proc/thread-self", &own);
 	/* Later than that: a sleep seems to have begun later, never earlier. */
-	question->at_ns = clock_now_ns();
+	question->reading.at_ns = clock_now_ns();
 	if (question->is_known)
-		question->offset_ns =
-			(int64_t)question->at_ns - (int64_t)own.last_ran_ns;
+		question->reading.ns = (int64_t)question->reading.at_ns -
+				       (int64_t)own.last_ran_ns;
 	sem_post(&question->answered);
 	drop_question(question);
 	return NULL;
@@ -182,17 +182,24 @@ static bool ask(int cpu, struct sched_offset *ret_offset)
 	return true;
 }
 
+static void note_reading(struct sched_offset *offset,
+			 const struct sched_reading *reading)
+{
+	if (!offset->is_known || reading->ns < offset->least.ns ||
+	    reading->at_ns - offset->least.at_ns >= FRESH_NS)
+		offset->least = *reading;
+	offset->last = *reading;
+	offset->is_known = true;
+}
+
 /* It may have been given long ago, and something learned since. */
 static void take_answer(struct sched_offset *offset)
 {
 	const struct question *question = offset->question;
 
 	if (question->is_known &&
-	    (!offset->is_known || offset->at_ns < question->at_ns)) {
-		offset->is_known = true;
-		offset->ns = question->offset_ns;
-		offset->at_ns = question->at_ns;
-	}
+	    (!offset->is_known || offset->last.at_ns < question->reading.at_ns))
+		note_reading(offset, &question->reading);
 	drop_question(offset->question);
 	offset->question = NULL;
 }
@@ -269,29 +276,68 @@ void sched_clock_learn(struct sched_clock *clock,
 		       const struct sched_sleep *stop)
 {
 	const uint64_t now = clock_now_ns();
-	const int64_t ns = (int64_t)now - (int64_t)stop->last_ran_ns;
+	const struct sched_reading reading = {
+		.ns = (int64_t)now - (int64_t)stop->last_ran_ns,
+		.at_ns = now,
+	};
 	struct sched_offset *offset = find_offset(clock, stop->cpu);
 
 	if (!offset)
 		offset = add_offset(clock, stop->cpu);
-	if (!offset || !stop->last_ran_ns ||
-	    (offset->is_known && ns >= offset->ns &&
-	     now - offset->at_ns < FRESH_NS))
-		return;
-	offset->is_known = true;
-	offset->ns = ns;
-	offset->at_ns = now;
+	if (offset && stop->last_ran_ns)
+		note_reading(offset, &reading);
+}
+
+static uint64_t begin_by(const struct sched_reading *reading,
+			 const struct sched_sleep *sleep)
+{
+	return (uint64_t)((int64_t)sleep->last_ran_ns + reading->ns);
+}
+
+static const struct sched_offset *known_offset(struct sched_clock *clock,
+					       const struct sched_sleep *sleep)
+{
+	const struct sched_offset *offset = find_offset(clock, sleep->cpu);
+
+	/* 0: it was moved to another processor as it slept */
+	return offset && offset->is_known && sleep->last_ran_ns ? offset : NULL;
+}
+
+/* Then the clock may have stood still in between, and nobody knows how long. */
+static bool is_earlier(const struct sched_reading *reading,
+		       const struct sched_sleep *sleep)
+{
+	return reading->at_ns <= begin_by(reading, sleep);
 }
 
 bool sched_clock_begin(struct sched_clock *clock,
 		       const struct sched_sleep *sleep, uint64_t *ret_ns)
 {
-	const struct sched_offset *offset = find_offset(clock, sleep->cpu);
+	const struct sched_offset *offset = known_offset(clock, sleep);
+	const struct sched_reading *reading;
 
-	/* 0: it was moved to another processor as it slept */
-	if (!offset || !offset->is_known || !sleep->last_ran_ns)
+	if (!offset)
 		return false;
-	*ret_ns = (uint64_t)((int64_t)sleep->last_ran_ns + offset->ns);
+	reading = is_earlier(&offset->least, sleep) ? &offset->last
+						    : &offset->least;
+	*ret_ns = begin_by(reading, sleep);
+	return !is_earlier(reading, sleep);
+}
+
+bool sched_clock_lasted(struct sched_clock *clock,
+			const struct sched_sleep *sleep,
+			const struct sched_sleep *next, uint64_t *ret_ns)
+{
+	const struct sched_offset *offset = known_offset(clock, sleep);
+	const struct sched_offset *next_offset = known_offset(clock, next);
+	uint64_t begin_ns, end_ns;
+
+	if (!offset || !next_offset)
+		return false;
+	begin_ns = begin_by(&offset->least, sleep);
+	end_ns = begin_by(&next_offset->least, next) -
+		 (next->ran_ns - sleep->ran_ns);
+	*ret_ns = end_ns > begin_ns ? end_ns - begin_ns : 0;
 	return true;
 }
 

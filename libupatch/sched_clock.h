@@ -13,6 +13,7 @@ struct sched_sleep {
 	uint64_t count;
 	/* the scheduler's clock when it last ran, on the processor `cpu` */
 	uint64_t last_ran_ns;
+	uint64_t ran_ns; /* for how long, in all, it had run then */
 	int cpu;
 };
 
@@ -24,8 +25,14 @@ struct sched_clock {
 	struct sched_offset {
 		int cpu;
 		bool is_known;
-		int64_t ns;		   /* to be added for CLOCK_MONOTONIC */
-		uint64_t at_ns;		   /* when it was found */
+		/*
+		 * To be added for CLOCK_MONOTONIC, and when that was found: the
+		 * smallest of late, and the last one
+		 */
+		struct sched_reading {
+			int64_t ns;
+			uint64_t at_ns;
+		} least, last;
 		struct question *question; /* not answered yet */
 	} * offsets;
 	size_t count;
@@ -51,11 +58,17 @@ void sched_clock_learn(struct sched_clock *clock,
 		       const struct sched_sleep *stop);
 
 /*
- * When the sleep began, in CLOCK_MONOTONIC: not later than that, if the clock
- * was asked after it began; with few interrupts since, just then.  False: not
- * known yet.
+ * When the sleep began, in CLOCK_MONOTONIC: not later than that; with few
+ * interrupts since, just then.  False: not known yet.
  */
 bool sched_clock_begin(struct sched_clock *clock,
 		       const struct sched_sleep *sleep, uint64_t *ret_ns);
+/*
+ * For how long it slept, where the next one, `next`, was after it.  What the
+ * clock of its processor did not count is missing.  False: not known.
+ */
+bool sched_clock_lasted(struct sched_clock *clock,
+			const struct sched_sleep *sleep,
+			const struct sched_sleep *next, uint64_t *ret_ns);
 
 #endif

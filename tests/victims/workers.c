@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAP_NS	       20000000l
+#define NAP_NS	       20000000ul
 #define STACK_SIZE     (64 * 1024)
 #define CALLS_PER_LOOP 100
 
@@ -34,7 +34,7 @@ struct worker {
 	/* written by the worker, read by main after `done_round` */
 	atomic_ulong round, done_round;
 	atomic_ulong old_count, new_count, other_count;
-	atomic_ulong disturbed, longest_gap_ns;
+	atomic_ulong disturbed, early_ns, longest_gap_ns;
 	unsigned long last_call_ns;
 };
 
@@ -141,15 +141,25 @@ static void wait_futex(struct worker *worker)
 	pthread_mutex_unlock(&wake_lock);
 }
 
+static void check_slept(struct worker *worker, unsigned long begin)
+{
+	const unsigned long slept_ns = victim_now_ns() - begin;
+
+	if (slept_ns >= NAP_NS || stopping)
+		return;
+	worker->disturbed++;
+	worker->early_ns = NAP_NS - slept_ns;
+}
+
 /* Neither cut short nor, by the kernel's own restart, begun anew. */
 static void wait_nanosleep(struct worker *worker)
 {
 	struct timespec nap = { 0, NAP_NS };
 	unsigned long begin = victim_now_ns();
 
-	if (nanosleep(&nap, NULL) != 0 ||
-	    victim_now_ns() - begin < (unsigned long)NAP_NS)
+	if (nanosleep(&nap, NULL) != 0)
 		worker->disturbed++;
+	check_slept(worker, begin);
 }
 
 static void wait_epoll_timeout(struct worker *worker)
@@ -157,9 +167,9 @@ static void wait_epoll_timeout(struct worker *worker)
 	unsigned long begin = victim_now_ns();
 	struct epoll_event event;
 
-	if (epoll_wait(worker->epoll_fd, &event, 1, NAP_NS / 1000000) < 0 ||
-	    (!stopping && victim_now_ns() - begin < (unsigned long)NAP_NS))
+	if (epoll_wait(worker->epoll_fd, &event, 1, NAP_NS / 1000000) < 0)
 		worker->disturbed++;
+	check_slept(worker, begin);
 }
 
 static const struct mode {
@@ -228,18 +238,19 @@ static void report_round(void)
 
 static void report_disturbance(void)
 {
-	unsigned long disturbed = 0, longest_ns = 0;
+	unsigned long disturbed = 0, early_ns = 0, longest_ns = 0;
 
 	for (unsigned int i = 0; i < worker_count; i++) {
 		unsigned long gap_ns =
 			atomic_exchange(&workers[i].longest_gap_ns, 0);
 
 		disturbed += atomic_exchange(&workers[i].disturbed, 0);
+		early_ns += atomic_exchange(&workers[i].early_ns, 0);
 		if (gap_ns > longest_ns)
 			longest_ns = gap_ns;
 	}
-	victim_say("report disturbed=%lu gap_us=%lu", disturbed,
-		   longest_ns / 1000);
+	victim_say("report disturbed=%lu early_ns=%lu gap_us=%lu", disturbed,
+		   early_ns, longest_ns / 1000);
 }
 
 static void start_worker(struct worker *worker, unsigned int index)
