@@ -21,6 +21,7 @@ import table
 
 CONNECTIONS = 32
 PERIOD_S = 1.0
+SLOT_S = 0.02  # as in load.c
 
 
 def free_port():
@@ -206,14 +207,14 @@ class Postgres(Server):
     def read_logs(self, begin, seconds):
         """pgbench counts from when a transaction was due, as load.c does."""
         latencies = []
-        slots = [0] * int(seconds / 0.02)
+        slots = [0] * int(seconds / SLOT_S)
         for log in self.folder.glob("log.*"):
             for line in log.read_text().splitlines():
                 fields = line.split()
                 us = int(fields[2])
                 at = int(fields[4]) + int(fields[5]) / 1e6 - us / 1e6
                 latencies.append(us)
-                slot = int((at - begin) / 0.02)
+                slot = int((at - begin) / SLOT_S)
                 if 0 <= slot < len(slots):
                     slots[slot] = max(slots[slot], us)
         latencies.sort()
@@ -238,7 +239,7 @@ class Operator(threading.Thread):
         self.tools, self.server = tools, server
         self.stopping = threading.Event()
         self.begin = time.monotonic()
-        self.moments, self.failures = [], []
+        self.moments, self.ends, self.failures = [], [], []
 
     def operate(self, *words):
         self.moments.append(time.monotonic() - self.begin)
@@ -246,6 +247,7 @@ class Operator(threading.Thread):
             run(self.tools.upatchctl, *words)
         except RuntimeError as failure:
             self.failures.append(str(failure))
+        self.ends.append(time.monotonic() - self.begin)
 
     def run(self):
         patch = self.tools.patch(self.server.patch)
@@ -270,7 +272,8 @@ def measure_server(tools, kind, seconds):
         patched = server.load(rate, seconds)
         operator.stop()
     return {"rate": rate, "quiet": quiet, "patched": patched,
-            "moments": operator.moments, "failures": operator.failures}
+            "moments": operator.moments, "ends": operator.ends,
+            "failures": operator.failures}
 
 
 def measure(tools, seconds, progress):
@@ -285,6 +288,41 @@ def measure(tools, seconds, progress):
 
 COLUMNS = (("p50", "p50 us"), ("p99", "p99 us"), ("p999", "p99.9 us"),
            ("max", "max us"), ("per_second", "per s"), ("errors", "errors"))
+
+
+def slots_by_operation(result):
+    """The slowest answer of each slot: in an operation, and in none.
+
+    Both of the same seconds, so that the machine is the same.  The first
+    slots, in which clients connect, are left out.
+    """
+    busy = {slot for begin, end in zip(result["moments"], result["ends"])
+            for slot in range(int(begin / SLOT_S), int(end / SLOT_S) + 1)}
+    slots = result["patched"]["slots"]
+    known = range(int(min(result["moments"], default=0) / SLOT_S), len(slots))
+    return (sorted(slots[slot] for slot in known if slot in busy),
+            sorted(slots[slot] for slot in known if slot not in busy))
+
+
+def print_slots(results):
+    parts = (0.5, 0.9, 0.99, 1)
+    table.header("slowest answer in 20 ms, us",
+                 ["median", "p90", "p99", "max", "slots"])
+    for name, result in results.items():
+        rows = []
+        for slots, title in zip(slots_by_operation(result),
+                                ("in an operation", "in none")):
+            if not slots:
+                continue
+            rows.append([slots[min(int(len(slots) * part), len(slots) - 1)]
+                         for part in parts])
+            table.line(f"{name}, {title}",
+                       [table.cell(us, 0) for us in rows[-1]]
+                       + [table.cell(len(slots), 0)])
+        if len(rows) == 2:
+            table.line(f"{name}, ratio",
+                       [table.cell(with_one / without if without else None)
+                        for with_one, without in zip(*rows)], "as in none")
 
 
 def print_results(results):
@@ -302,3 +340,4 @@ def print_results(results):
                    "p99.9 1.1, max 1.5")
         for failure in result["failures"][:3]:
             print(f"  failed: {failure}")
+    print_slots(results)
