@@ -352,74 +352,120 @@ int channel_request(struct channel *channel, const struct rt_request *request,
 	return ret;
 }
 
-/* Who waits for replies only sends what there is room for. */
-static int send_errands(struct channel *channel,
-			const struct channel_errand *errands, size_t count,
-			size_t answered, size_t *sent, struct upatch_error *err)
-{
-	while (*sent < count) {
-		const struct channel_errand *next = &errands[*sent];
-		int flags = *sent > answered ? MSG_DONTWAIT : 0;
-		int ret = require_agent(channel, next->what, err);
+/*
+ * Those that are under way: sent in part, and answered in part.  *failed: what
+ * `err` is about.
+ */
+struct errands {
+	struct channel *channel;
+	const struct channel_errand *all;
+	size_t count, sent, answered;
+	const struct channel_errand *failed;
+};
 
-		if (ret)
-			return ret;
-		ret = send_request(channel, &next->request, -1, flags);
-		if (ret == -EAGAIN)
+/*
+ * While replies are outstanding it never blocks, as the agent may be blocked in
+ * sending those; nor does it fail, as they may say why.
+ */
+static int send_errands(struct errands *errands, struct upatch_error *err)
+{
+	while (errands->sent < errands->count) {
+		const struct channel_errand *next =
+			&errands->all[errands->sent];
+		bool is_waiting = errands->sent > errands->answered;
+		int ret = require_agent(errands->channel, next->what, err);
+
+		if (!ret)
+			ret = send_request(errands->channel, &next->request, -1,
+					   is_waiting ? MSG_DONTWAIT : 0);
+		if (ret < 0 && is_waiting)
 			return 0;
-		if (ret)
-			return no_answer(channel, -ret, next->what, err);
-		(*sent)++;
+		if (ret < 0)
+			ret = no_answer(errands->channel, -ret, next->what,
+					err);
+		if (ret) {
+			errands->failed = next;
+			return ret;
+		}
+		errands->sent++;
 	}
 	return 0;
 }
 
-/* Of errand *ret_failed is the error. */
-static int run_errands(struct channel *channel,
-		       const struct channel_errand *errands, size_t count,
-		       uint64_t deadline_ns, size_t *ret_failed,
+/* *ret_refused: the agent has refused it, and goes on. */
+static int hear_errand(struct errands *errands, uint64_t deadline_ns,
+		       bool *ret_refused, struct upatch_error *err)
+{
+	const struct channel_errand *next = &errands->all[errands->answered];
+	struct rt_reply reply;
+	int ret = receive_reply(errands->channel, deadline_ns, &reply,
+				next->what, err);
+
+	*ret_refused = false;
+	if (!ret) {
+		errands->answered++;
+		ret = judge_reply(&reply, next->what, err);
+		*ret_refused = ret;
+	}
+	if (ret)
+		errands->failed = next;
+	return ret;
+}
+
+/* Replies of a silent agent may come yet: the one waited for is counted. */
+static void give_up(const struct errands *errands)
+{
+	size_t outstanding = errands->sent - errands->answered;
+
+	if (errands->channel->fd >= 0 && outstanding > 1)
+		errands->channel->unanswered += (unsigned int)outstanding - 1;
+}
+
+static int run_errands(struct errands *errands, uint64_t deadline_ns,
 		       struct upatch_error *err)
 {
-	size_t sent = 0;
+	const struct channel_errand *refused = NULL;
 	int first_ret = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	while (errands->answered < errands->count) {
 		struct upatch_error *told = first_ret ? NULL : err;
-		struct rt_reply reply;
-		int ret = send_errands(channel, errands, count, i, &sent, told);
-		bool is_answered;
+		bool is_refused = false;
+		int ret = send_errands(errands, told);
 
 		if (!ret)
-			ret = receive_reply(channel, deadline_ns, &reply,
-					    errands[i].what, told);
-		is_answered = !ret;
-		if (is_answered)
-			ret = judge_reply(&reply, errands[i].what, told);
+			ret = hear_errand(errands, deadline_ns, &is_refused,
+					  told);
 		if (ret && !first_ret) {
 			first_ret = ret;
-			*ret_failed = i;
+			refused = errands->failed;
 		}
-		if (is_answered)
-			continue;
-		channel->unanswered += (unsigned int)(sent - i - 1);
-		return first_ret;
+		if (ret && !is_refused) {
+			give_up(errands);
+			break;
+		}
 	}
+	errands->failed = refused;
 	return first_ret;
 }
 
-int channel_run(struct channel *channel, const struct channel_errand *errands,
-		size_t count, uint64_t deadline_ns, struct upatch_error *err)
+int channel_request_all(struct channel *channel,
+			const struct channel_errand *errands, size_t count,
+			uint64_t deadline_ns, struct upatch_error *err)
 {
+	struct errands under_way = {
+		.channel = channel,
+		.all = errands,
+		.count = count,
+	};
 	struct priority priority = { 0 };
-	size_t failed;
 	int ret;
 
 	if (channel->agent_tid)
 		priority_hurry_thread(&priority, channel->agent_tid);
-	ret = run_errands(channel, errands, count, deadline_ns, &failed, err);
+	ret = run_errands(&under_way, deadline_ns, err);
 	priority_restore(&priority);
-	if (ret && errands[failed].on)
-		error_prefix(err, "'%s'", errands[failed].on);
+	if (ret && under_way.failed->about)
+		error_prefix(err, "'%s'", under_way.failed->about);
 	return ret;
 }
 

@@ -61,18 +61,20 @@ channel_request(struct channel *channel, const struct rt_request *request,
 /* One of several requests that do not wait for each other's replies. */
 struct channel_errand {
 	struct rt_request request;
-	const char *what; /* for messages, as above */
-	const char *on;	  /* whom it is about, for messages; NULL: nobody */
+	const char *what;  /* for messages, as above */
+	const char *about; /* a name to stand before that; NULL: none */
 };
 /*
- * As many calls of channel_request, for the waiting of one.  All are made,
- * also behind one that is refused; the first error is told.  For those that
- * run no code of a patch.
+ * Sends them in their order and without waiting for each reply, and then has
+ * all replies.  A refusal does not keep later ones from being carried out; the
+ * first error is reported.  If the agent goes or is silent, the rest is not
+ * sent.  For requests that run no code of a patch, as the agent is hurried
+ * throughout.
  */
-UPATCH_MUST_CHECK int channel_run(struct channel *channel,
-				  const struct channel_errand *errands,
-				  size_t count, uint64_t deadline_ns,
-				  struct upatch_error *err);
+UPATCH_MUST_CHECK int channel_request_all(struct channel *channel,
+					  const struct channel_errand *errands,
+					  size_t count, uint64_t deadline_ns,
+					  struct upatch_error *err);
 /* The two halves of a request. */
 UPATCH_MUST_CHECK int channel_send(struct channel *channel,
 				   const struct rt_request *request,

@@ -19,8 +19,10 @@ _Static_assert(ARCH_GATE_LEN + ARCH_ORIGINAL_MAX <= UINT8_MAX,
 	       "as the state keeps it");
 
 /*
- * Requests wait until there are so many, so that we and the agent do not wait
- * for each other at each of them; a socket takes 20, with its usual buffer.
+ * Requests are queued and sent so many at a time, so that we and the agent do
+ * not wait for each other at each.  An error may come with a later one, and
+ * names the function that it is about.  RT_MAP is not queued and overtakes them:
+ * they are about code that is in its memory already.
  */
 #define ERRANDS_MAX 16
 
@@ -36,25 +38,24 @@ struct installer {
 	size_t errand_count;
 };
 
-static int run_errands(struct installer *installer, struct upatch_error *err)
+static int send_queued(struct installer *installer, struct upatch_error *err)
 {
 	size_t count = installer->errand_count;
 
 	installer->errand_count = 0;
-	return channel_run(installer->channel, installer->errands, count,
-			   installer->deadline_ns, err);
+	return channel_request_all(installer->channel, installer->errands,
+				   count, installer->deadline_ns, err);
 }
 
-/* `on`: a function, for messages; NULL: none. */
-static int request(struct installer *installer,
-		   const struct rt_request *message, const char *what,
-		   const char *on, struct upatch_error *err)
+/* `about`: a function, for messages; NULL: none. */
+static int queue(struct installer *installer, const struct rt_request *message,
+		 const char *what, const char *about, struct upatch_error *err)
 {
 	installer->errands[installer->errand_count++] =
-		(struct channel_errand){ *message, what, on };
+		(struct channel_errand){ *message, what, about };
 	return installer->errand_count < ERRANDS_MAX
 		       ? 0
-		       : run_errands(installer, err);
+		       : send_queued(installer, err);
 }
 
 static int tell_objects(struct installer *installer, struct upatch_error *err)
@@ -73,7 +74,7 @@ static int tell_objects(struct installer *installer, struct upatch_error *err)
 			continue;
 		message.object_is.link_map = plan->objects[i].link_map;
 		message.object_is.bias = plan->objects[i].bias;
-		ret = request(installer, &message, "name an object", NULL, err);
+		ret = queue(installer, &message, "name an object", NULL, err);
 		if (ret)
 			return ret;
 	}
@@ -92,8 +93,8 @@ static int tell_symbols(struct installer *installer, struct upatch_error *err)
 			.index = plan->symbols[i].index,
 			.symbol.addr = plan->symbols[i].addr,
 		};
-		int ret = request(installer, &message, "fill in a symbol", NULL,
-				  err);
+		int ret = queue(installer, &message, "fill in a symbol", NULL,
+				err);
 
 		if (ret)
 			return ret;
@@ -175,7 +176,7 @@ static int write_site(struct installer *installer, const struct plan_func *func,
 }
 
 static int tell_site(struct installer *installer, const struct plan_func *func,
-		     struct rt_site_spec *site, const char *on,
+		     struct rt_site_spec *site, const char *about,
 		     struct upatch_error *err)
 {
 	struct rt_request message = { .type = RT_SITE };
@@ -188,7 +189,7 @@ static int tell_site(struct installer *installer, const struct plan_func *func,
 	memcpy(site->ranges, func->ranges, sizeof(site->ranges));
 	site->range_count = (uint8_t)func->range_count;
 	message.site = *site;
-	return request(installer, &message, "register a site", on, err);
+	return queue(installer, &message, "register a site", about, err);
 }
 
 /*
@@ -209,8 +210,8 @@ static bool is_reusable(const struct installer *installer,
 	       !memcmp(found, wanted, len);
 }
 
-/* Names the function of which `err` tells, where `ret` says that it does. */
-static int about(const char *name, int ret, struct upatch_error *err)
+/* If `ret` is an error, puts the function's name before its message. */
+static int prefix_function(const char *name, int ret, struct upatch_error *err)
 {
 	if (ret)
 		error_prefix(err, "'%s'", name);
@@ -231,7 +232,9 @@ static int need_site(struct installer *installer, const struct plan_func *func,
 	if (known && is_reusable(installer, &known->rt, func))
 		site = known->rt;
 	else
-		ret = about(name, write_site(installer, func, &site, err), err);
+		ret = prefix_function(name,
+				      write_site(installer, func, &site, err),
+				      err);
 	return ret ? ret : tell_site(installer, func, &site, name, err);
 }
 
@@ -284,7 +287,7 @@ static int watch_loader(struct installer *installer, struct upatch_error *err)
 
 	if (!hooks->are_possible)
 		return 0;
-	ret = request(installer, &message, "name the loader", NULL, err);
+	ret = queue(installer, &message, "name the loader", NULL, err);
 	for (size_t i = 0; !ret && i < PLAN_HOOKS; i++)
 		ret = watch(installer, &hooks->hooks[i], err);
 	return ret;
@@ -432,10 +435,12 @@ static int tell_func(struct installer *installer,
 	func->new_size = new_function->code.end - new_function->code.start;
 	func->entry = func->new_addr;
 	add_new_ranges(new_function, bias, func);
-	ret = about(name, write_func_code(installer, planned, func, err), err);
+	ret = prefix_function(name,
+			      write_func_code(installer, planned, func, err),
+			      err);
 	return ret ? ret
-		   : request(installer, &message, "register a function", name,
-			     err);
+		   : queue(installer, &message, "register a function", name,
+			   err);
 }
 
 /* What the runtime has to know when the library comes. */
@@ -457,8 +462,8 @@ static int tell_awaited_func(struct installer *installer, uint32_t object,
 	func->new_size = function->code.end - function->code.start;
 	func->entry = func->new_addr;
 	add_new_ranges(function, bias, func);
-	return request(installer, &message, "register a function",
-		       declared->old_name, err);
+	return queue(installer, &message, "register a function",
+		     declared->old_name, err);
 }
 
 static int tell_awaited(struct installer *installer, struct upatch_error *err)
@@ -543,7 +548,7 @@ int install_prepare(struct process *process, struct channel *channel,
 	if (!ret)
 		ret = tell_awaited(&installer, err);
 	if (!ret)
-		ret = run_errands(&installer, err);
+		ret = send_queued(&installer, err);
 	code_space_close(&installer.space);
 	return ret;
 }

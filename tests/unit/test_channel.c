@@ -20,11 +20,14 @@ TestSuite(channel, .timeout = 60);
 #define PATIENCE_NS 10000000000UL
 #define SOON_NS	    50000000UL
 
-/* Stands for the agent: refuses some, and says nothing from `silent` on. */
+/*
+ * Stands for the agent: refuses some, says nothing from `silent` on, and goes
+ * when it has heard `last`.
+ */
 struct answerer {
 	int fd;
 	uint32_t refused[2];
-	uint32_t silent;
+	uint32_t silent, last;
 	uint32_t heard;
 };
 
@@ -47,7 +50,10 @@ static void *answer(void *arg)
 			reply.result = -ENOMEM;
 		if (request.index < answerer->silent)
 			send(answerer->fd, &reply, sizeof(reply), MSG_NOSIGNAL);
+		if (request.index == answerer->last)
+			break;
 	}
+	shutdown(answerer->fd, SHUT_RDWR);
 	return NULL;
 }
 
@@ -58,7 +64,7 @@ static void set_up(void)
 		errands[i] = (struct channel_errand){
 			.request = { .type = RT_FUNC, .index = i },
 			.what = "register a function",
-			.on = names[i],
+			.about = names[i],
 		};
 	}
 }
@@ -83,8 +89,8 @@ static int run(struct answerer *answerer, struct channel *channel,
 	};
 	answerer->fd = ends[1];
 	cr_assert(eq(int, pthread_create(&thread, NULL, answer, answerer), 0));
-	ret = channel_run(channel, errands, COUNT, clock_now_ns() + patience_ns,
-			  err);
+	ret = channel_request_all(channel, errands, COUNT,
+				  clock_now_ns() + patience_ns, err);
 	shutdown(ends[0], SHUT_RDWR);
 	pthread_join(thread, NULL);
 	close(ends[1]);
@@ -94,7 +100,8 @@ static int run(struct answerer *answerer, struct channel *channel,
 Test(channel, errands_are_all_run_in_their_order)
 {
 	struct answerer answerer = { .refused = { NONE, NONE },
-				     .silent = NONE };
+				     .silent = NONE,
+				     .last = NONE };
 	struct upatch_error err = { 0 };
 	struct channel channel;
 
@@ -107,7 +114,9 @@ Test(channel, errands_are_all_run_in_their_order)
 /* The first one is told, by its name; none is left without its reply. */
 Test(channel, refused_errand_is_named)
 {
-	struct answerer answerer = { .refused = { 7, 21 }, .silent = NONE };
+	struct answerer answerer = { .refused = { 7, 21 },
+				     .silent = NONE,
+				     .last = NONE };
 	struct upatch_error err = { 0 };
 	struct channel channel;
 
@@ -124,7 +133,9 @@ Test(channel, refused_errand_is_named)
 /* A late reply must not be taken for that of the next request. */
 Test(channel, errands_without_replies_are_counted)
 {
-	struct answerer answerer = { .refused = { NONE, NONE }, .silent = 5 };
+	struct answerer answerer = { .refused = { NONE, NONE },
+				     .silent = 5,
+				     .last = NONE };
 	struct upatch_error err = { 0 };
 	struct channel channel;
 
@@ -136,7 +147,32 @@ Test(channel, errands_without_replies_are_counted)
 	channel_close(&channel);
 }
 
-Test(channel, agent_that_goes_ends_the_errands)
+/* A refusal is told, also where the agent goes after it. */
+Test(channel, agent_that_goes_meanwhile_is_named)
+{
+	struct answerer answerer = { .refused = { NONE, NONE },
+				     .silent = NONE,
+				     .last = 9 };
+	struct answerer refuser = { .refused = { 7, NONE },
+				    .silent = NONE,
+				    .last = 9 };
+	struct upatch_error err = { 0 };
+	struct channel channel;
+
+	cr_expect(eq(int, run(&answerer, &channel, PATIENCE_NS, &err),
+		     UPATCH_ERROR_SYSTEM));
+	cr_expect(not(eq(ptr, strstr(err.message, "is gone"), NULL)), "%s",
+		  err.message);
+	cr_expect(channel.is_lost);
+	cr_expect(eq(u32, channel.unanswered, 0));
+	cr_expect(eq(int, run(&refuser, &channel, PATIENCE_NS, &err),
+		     UPATCH_ERROR_NO_MEMORY));
+	cr_expect(not(eq(ptr, strstr(err.message, "'function_7'"), NULL)), "%s",
+		  err.message);
+	cr_expect(eq(u32, channel.unanswered, 0));
+}
+
+Test(channel, agent_that_is_gone_ends_the_errands)
 {
 	struct upatch_error err = { 0 };
 	struct channel channel = { .pid = getpid(), .pidfd = -1 };
@@ -147,9 +183,10 @@ Test(channel, agent_that_goes_ends_the_errands)
 	close(ends[1]);
 	channel.fd = ends[0];
 	cr_expect(eq(int,
-		     channel_run(&channel, errands, COUNT,
-				 clock_now_ns() + PATIENCE_NS, &err),
+		     channel_request_all(&channel, errands, COUNT,
+					 clock_now_ns() + PATIENCE_NS, &err),
 		     UPATCH_ERROR_SYSTEM));
 	cr_expect(not(eq(ptr, strstr(err.message, "'function_0'"), NULL)));
 	cr_expect(channel.is_lost);
+	cr_expect(eq(u32, channel.unanswered, 0));
 }
