@@ -28,7 +28,11 @@
 #define CODE_MAX 512
 /* A call that has begun since then loses no more than that. */
 #define FRESH_NS 20000000UL
-/* What a thread has slept may be more than its processor's clock has counted. */
+/*
+ * What a processor's clock does not count of a sleep, as a rule.  If it is more,
+ * and the next call was interrupted before it slept, that ends too early; calls
+ * that have less than this left begin again.
+ */
 #define UNCOUNTED_NS 50000UL
 /* By one part in so many (adjtimex(2), 500 parts per million) */
 #define SLEW_MAX 2000
@@ -187,7 +191,7 @@ static void find_end(struct call_deadlines *deadlines,
 		return;
 	deadline->has_end = sched_clock_begin(&deadlines->clock,
 					      &deadline->sleep, &begin_ns);
-	if (!deadline->has_end || begin_ns > deadline->looked_ns)
+	if (begin_ns > deadline->looked_ns)
 		begin_ns = deadline->looked_ns;
 	/* CLOCK_MONOTONIC is slewed, the scheduler's clock is not. */
 	begin_ns += (deadline->looked_ns - begin_ns) / SLEW_MAX;
@@ -219,7 +223,7 @@ void call_deadline_look(struct call_deadlines *deadlines, pid_t tid,
 	    !may_change(deadlines, tid, call.pc, call.timeout.argument) ||
 	    !sched_clock_read(tid, &call.sleep))
 		return;
-	/* By now that sleep has begun; it may be that of the call after it. */
+	/* The sleep that was read has begun by now; it may be of the next call. */
 	call.looked_ns = clock_now_ns();
 	sched_clock_ask(&deadlines->clock, deadlines->patience_ns);
 	*deadline = call;
@@ -276,9 +280,9 @@ static void set_timeout(const struct call_deadlines *deadlines, pid_t tid,
 }
 
 /*
- * The stop is the only sleep since it was seen.  So it is for the next call,
- * too, if that was interrupted before it slept; but then the sleep that was
- * seen had lasted for all of its time.
+ * The stop is the only sleep since it was seen.  So it is, too, if the call that
+ * was seen ran out, and the next one was interrupted before it slept; but then
+ * the sleep that was seen had lasted for all of its time.
  */
 static bool is_the_one_seen(struct call_deadlines *deadlines, pid_t tid,
 			    struct call_deadline *deadline)

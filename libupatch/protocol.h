@@ -23,7 +23,8 @@
 #define RT_STATE_SYMBOL "upatch_runtime_state"
 
 /*
- * Blocked in a borrowed thread: all but the C library's own signal 33, as
+ * Blocked in a borrowed thread that can wait for a lock: all but the C library's
+ * own signal 33, as
  * setuid(2) in any thread waits until all others have taken it.  Its signal 32
  * ends a thread that is cancelled, which must not happen inside the loader.
  */

@@ -16,11 +16,12 @@
 #define LOOK_GAP_NS	30000UL
 #define LOOK_GAP_MAX_NS 1000000UL
 /* Longer than a call takes that waits for no lock: see trace_rivals. */
-#define QUICK_NS 5000000UL
+#define LOCK_FREE_NS 5000000UL
 /*
- * While no lock is waited for, also libc's own signal (RT_BLOCKED_SIGNALS).
- * Stopped at each system call of its handler, the thread would have the next
- * one before it has done anything of its own, where signals come all the time.
+ * For calls that take no lock of libc: its signal 33 is blocked as well.  Traced
+ * to each system call, the thread would stop at those of its handler, too, and
+ * under a stream of setegid() calls never get on.  A call that may wait for a
+ * lock whose owner waits for our answer has RT_BLOCKED_SIGNALS.
  */
 #define ALL_SIGNALS UINT64_MAX
 
@@ -269,7 +270,7 @@ static bool has_reported(const struct host_report *report)
 /* What is looked at from time to time while the thread runs. */
 struct watch {
 	uint64_t gap_ns;
-	/* when the others are traced as well; 0: they are */
+	/* when the others are to be traced as well; 0: that was tried */
 	uint64_t trace_rivals_ns;
 	struct host_report report; /* as last seen */
 	/* newborn threads have been let go: it can return at any time */
@@ -291,8 +292,8 @@ static bool is_to_be_stopped(struct remote_call *call, struct watch *watch)
  * sent a signal and answers it.  Ours, which stops at each signal, is always
  * the last to answer and the last to wait for the lock again: where others
  * call it all the time it never gets the lock.  Once they are traced they stop
- * at signals as well, and are no better off.  Threads that they create would
- * have to wait until the agent is let go.
+ * at signals as well, and are no better off.  What they create is not traced:
+ * it would have to wait until the agent is let go.
  */
 static void trace_rivals(struct remote_call *call, struct watch *watch)
 {
@@ -399,7 +400,7 @@ int remote_call_run_reporting(struct remote_call *call, upatch_addr_t function,
 	const struct host_report nothing = { .state = HOST_AT_WORK };
 	struct watch watch = {
 		.gap_ns = LOOK_GAP_NS,
-		.trace_rivals_ns = clock_now_ns() + QUICK_NS,
+		.trace_rivals_ns = clock_now_ns() + LOCK_FREE_NS,
 	};
 	struct arch_regs regs;
 	int64_t last;

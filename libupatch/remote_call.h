@@ -40,7 +40,8 @@ remote_call_open(struct remote_call *call, struct tracer *tracer,
 		 upatch_addr_t sigreturn, struct upatch_error *err);
 
 /*
- * Runs function(args…) in the thread; its signals stay pending meanwhile.
+ * Runs function(args…) in the thread; its signals stay pending meanwhile, also
+ * the C library's own, so the function must take none of its locks.
  * *ret_regs are those at its return.  *ret_last is the result of the last
  * system call that it made (0: it made none).  After a failure the thread is
  * on its way back by itself, or gone.

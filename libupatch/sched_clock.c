@@ -119,8 +119,8 @@ static void *answer(void *arg)
 	/* Later than that: a sleep seems to have begun later, never earlier. */
 	question->reading.at_ns = clock_now_ns();
 	if (question->is_known)
-		question->reading.ns = (int64_t)question->reading.at_ns -
-				       (int64_t)own.last_ran_ns;
+		question->reading.offset_ns = (int64_t)question->reading.at_ns -
+					      (int64_t)own.last_ran_ns;
 	sem_post(&question->answered);
 	drop_question(question);
 	return NULL;
@@ -185,7 +185,7 @@ static bool ask(int cpu, struct sched_offset *ret_offset)
 static void note_reading(struct sched_offset *offset,
 			 const struct sched_reading *reading)
 {
-	if (!offset->is_known || reading->ns < offset->least.ns ||
+	if (!offset->is_known || reading->offset_ns < offset->least.offset_ns ||
 	    reading->at_ns - offset->least.at_ns >= FRESH_NS)
 		offset->least = *reading;
 	offset->last = *reading;
@@ -277,7 +277,7 @@ void sched_clock_learn(struct sched_clock *clock,
 {
 	const uint64_t now = clock_now_ns();
 	const struct sched_reading reading = {
-		.ns = (int64_t)now - (int64_t)stop->last_ran_ns,
+		.offset_ns = (int64_t)now - (int64_t)stop->last_ran_ns,
 		.at_ns = now,
 	};
 	struct sched_offset *offset = find_offset(clock, stop->cpu);
@@ -291,7 +291,7 @@ void sched_clock_learn(struct sched_clock *clock,
 static uint64_t begin_by(const struct sched_reading *reading,
 			 const struct sched_sleep *sleep)
 {
-	return (uint64_t)((int64_t)sleep->last_ran_ns + reading->ns);
+	return (uint64_t)((int64_t)sleep->last_ran_ns + reading->offset_ns);
 }
 
 static const struct sched_offset *known_offset(struct sched_clock *clock,
@@ -303,9 +303,12 @@ static const struct sched_offset *known_offset(struct sched_clock *clock,
 	return offset && offset->is_known && sleep->last_ran_ns ? offset : NULL;
 }
 
-/* Then the clock may have stood still in between, and nobody knows how long. */
-static bool is_earlier(const struct sched_reading *reading,
-		       const struct sched_sleep *sleep)
+/*
+ * The reading was made before the sleep began.  The clock may have stood still
+ * since, and the sleep seem to have begun too early.
+ */
+static bool precedes(const struct sched_reading *reading,
+		     const struct sched_sleep *sleep)
 {
 	return reading->at_ns <= begin_by(reading, sleep);
 }
@@ -318,10 +321,12 @@ bool sched_clock_begin(struct sched_clock *clock,
 
 	if (!offset)
 		return false;
-	reading = is_earlier(&offset->least, sleep) ? &offset->last
-						    : &offset->least;
+	reading = precedes(&offset->least, sleep) ? &offset->last
+						  : &offset->least;
+	if (precedes(reading, sleep))
+		return false;
 	*ret_ns = begin_by(reading, sleep);
-	return !is_earlier(reading, sleep);
+	return true;
 }
 
 bool sched_clock_lasted(struct sched_clock *clock,

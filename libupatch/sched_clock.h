@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Since when a thread sleeps, by what the scheduler tells of it. */
+/* Since when a thread sleeps, or slept, by what the scheduler tells of it. */
 #ifndef UPATCH_SCHED_CLOCK_H
 #define UPATCH_SCHED_CLOCK_H
 
@@ -26,11 +26,11 @@ struct sched_clock {
 		int cpu;
 		bool is_known;
 		/*
-		 * To be added for CLOCK_MONOTONIC, and when that was found: the
-		 * smallest of late, and the last one
+		 * The least of the last 20 ms is the most exact; the last one
+		 * counts where that is older than the sleep.
 		 */
 		struct sched_reading {
-			int64_t ns;
+			int64_t offset_ns; /* to be added for CLOCK_MONOTONIC */
 			uint64_t at_ns;
 		} least, last;
 		struct question *question; /* not answered yet */
@@ -59,13 +59,14 @@ void sched_clock_learn(struct sched_clock *clock,
 
 /*
  * When the sleep began, in CLOCK_MONOTONIC: not later than that; with few
- * interrupts since, just then.  False: not known yet.
+ * interrupts since, just then.  False: not known, or not yet.
  */
 bool sched_clock_begin(struct sched_clock *clock,
 		       const struct sched_sleep *sleep, uint64_t *ret_ns);
 /*
- * For how long it slept, where the next one, `next`, was after it.  What the
- * clock of its processor did not count is missing.  False: not known.
+ * How long `sleep` lasted, if the thread's next one is `next`: too short by what
+ * the processor's clock did not count meanwhile; on another processor, then, it
+ * may be wrong by what either did not count of late.  False: not known.
  */
 bool sched_clock_lasted(struct sched_clock *clock,
 			const struct sched_sleep *sleep,

@@ -102,7 +102,7 @@ struct tracer {
 	bool note_children;
 	pid_t *children;
 	size_t child_count;
-	/* What threads create that are seized from now on is not traced. */
+	/* Of threads seized from now on, what they create is not traced. */
 	bool leaves_newborn;
 	/* threads that were interrupted and have not stopped yet */
 	size_t wanted_count;

@@ -165,7 +165,6 @@ static int serve_hello(const struct rt_request *request, struct rt_reply *reply)
 static int serve_target_request(const struct rt_request *request,
 				struct rt_reply *reply)
 {
-	struct rt_site *site;
 	struct rt_area *area;
 	int ret;
 
@@ -179,7 +178,7 @@ static int serve_target_request(const struct rt_request *request,
 			reply->value = rt_addr(area);
 		return ret;
 	case RT_SITE:
-		return site_register(&request->site, &site);
+		return site_register(&request->site, NULL);
 	case RT_HOOKS:
 		hooks_set_loader(request->hooks.r_debug,
 				 request->hooks.signal_error);

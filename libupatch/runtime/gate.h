@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Which version each gate leads to. */
+/* All gates, and the words that say which version each leads to. */
 #ifndef UPATCH_RUNTIME_GATE_H
 #define UPATCH_RUNTIME_GATE_H
 
 #include "runtime.h"
 
-/* The function as it was, which lies behind the gate of its entry. */
+/* The function as it was: its first instructions lie behind its gate. */
 uint64_t gate_original(const struct rt_site *site);
 
 /*

@@ -43,7 +43,7 @@ static bool emit_head(const struct rewrite *rewrite, rt_addr_t code,
 	       arch_emit_gate_direct(code, words->slot, head);
 }
 
-/* Those of sites without a function lead to the original, and stay led. */
+/* The gate of a site without a function leads to the original, and stays led. */
 static void visit_gate(void *user, const struct rt_site *site,
 		       const struct rt_func *func, rt_addr_t code,
 		       struct rt_gate_words *words)

@@ -107,6 +107,7 @@ void object_post_unpatch(struct rt_patch *patch, struct rt_object *object);
 
 /* --- site.c: sites and versions ------------------------------------------ */
 struct rt_site *site_find(uint64_t addr);
+/* *ret_site: the site; NULL: nobody asks. */
 int site_register(const struct rt_site_spec *wanted, struct rt_site **ret_site);
 int site_add_func(struct rt_patch *patch, uint32_t object, uint32_t index,
 		  const struct rt_func_spec *found);

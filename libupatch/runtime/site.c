@@ -127,7 +127,8 @@ int site_register(const struct rt_site_spec *wanted, struct rt_site **ret_site)
 	fill_site(site, wanted, parts);
 	state_change_end();
 	site_free_parts(old_parts, old_count);
-	*ret_site = site;
+	if (ret_site)
+		*ret_site = site;
 	return 0;
 }
 

@@ -18,13 +18,13 @@ TestSuite(make_room, .timeout = 60);
 
 #define SPINNERS    4
 #define DEADLINE_NS 20000000000UL
-/* The idle one gets a processor for less than a millionth of this. */
+/* Next to nothing of it goes to the one of class SCHED_IDLE. */
 #define SETTLE_US 50000
 
 static atomic_bool is_idle;
 static int ready_fd;
 
-static void *spin(void *reports)
+_Noreturn static void *spin(void *reports)
 {
 	(void)!setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
 	while (!is_idle)
@@ -35,7 +35,6 @@ static void *spin(void *reports)
 	}
 	for (;;)
 		;
-	return NULL;
 }
 
 /* One processor; all of it goes to the spinners, nearly. */

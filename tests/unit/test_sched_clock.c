@@ -32,7 +32,7 @@ static void learn(struct sched_clock *clock, uint64_t stood_ns)
 	sched_clock_learn(clock, &stop);
 }
 
-Test(sched_clock, sleep_before_the_reading_has_its_beginning)
+Test(sched_clock, reading_after_the_beginning_tells_it)
 {
 	struct sched_clock clock = { 0 };
 	const uint64_t begin_ns = clock_now_ns();

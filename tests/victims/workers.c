@@ -148,7 +148,7 @@ static void check_slept(struct worker *worker, unsigned long begin)
 	if (slept_ns >= NAP_NS || stopping)
 		return;
 	worker->disturbed++;
-	worker->early_ns = NAP_NS - slept_ns;
+	worker->early_ns += NAP_NS - slept_ns;
 }
 
 /* Neither cut short nor, by the kernel's own restart, begun anew. */
@@ -159,7 +159,8 @@ static void wait_nanosleep(struct worker *worker)
 
 	if (nanosleep(&nap, NULL) != 0)
 		worker->disturbed++;
-	check_slept(worker, begin);
+	else
+		check_slept(worker, begin);
 }
 
 static void wait_epoll_timeout(struct worker *worker)
@@ -169,7 +170,8 @@ static void wait_epoll_timeout(struct worker *worker)
 
 	if (epoll_wait(worker->epoll_fd, &event, 1, NAP_NS / 1000000) < 0)
 		worker->disturbed++;
-	check_slept(worker, begin);
+	else
+		check_slept(worker, begin);
 }
 
 static const struct mode {
