@@ -291,7 +291,7 @@ static bool is_to_be_stopped(struct remote_call *call, struct watch *watch)
  * setegid(2) and its like hold a lock of the C library while each thread is
  * sent a signal and answers it.  Ours, which stops at each signal, is always
  * the last to answer and the last to wait for the lock again: where others
- * call it all the time it never gets the lock.  Once they are traced they stop
+ * call it all the time it seldom gets the lock.  Once they are traced they stop
  * at signals as well, and are no better off.  What they create is not traced:
  * it would have to wait until the agent is let go.
  */
