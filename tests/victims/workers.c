@@ -145,7 +145,7 @@ static void check_slept(struct worker *worker, unsigned long begin)
 {
 	const unsigned long slept_ns = victim_now_ns() - begin;
 
-	if (slept_ns >= NAP_NS || stopping)
+	if (slept_ns >= NAP_NS)
 		return;
 	worker->disturbed++;
 	worker->early_ns += NAP_NS - slept_ns;
@@ -170,7 +170,7 @@ static void wait_epoll_timeout(struct worker *worker)
 
 	if (epoll_wait(worker->epoll_fd, &event, 1, NAP_NS / 1000000) < 0)
 		worker->disturbed++;
-	else
+	else if (!stopping)
 		check_slept(worker, begin);
 }
 
