@@ -295,7 +295,6 @@ static bool is_the_one_seen(struct call_deadlines *deadlines, pid_t tid,
 	sched_clock_learn(&deadlines->clock, &stop);
 	if (stop.count != deadline->sleep.count + 1)
 		return false;
-	find_end(deadlines, deadline);
 	return !sched_clock_lasted(&deadlines->clock, &deadline->sleep, &stop,
 				   &slept_ns) ||
 	       slept_ns + UNCOUNTED_NS < deadline->timeout_ns;
@@ -341,9 +340,8 @@ void call_deadline_apply(struct call_deadlines *deadlines, pid_t tid,
 
 	if (is_known && deadline->state == CALL_SEEN)
 		is_known = is_the_one_seen(deadlines, tid, deadline);
-	else if (is_known)
-		find_end(deadlines, deadline);
 	if (is_known) {
+		find_end(deadlines, deadline);
 		deadline->state = CALL_KNOWN;
 	} else {
 		begin_now(deadlines, tid, regs, now, deadline);
