@@ -352,28 +352,39 @@ int channel_request(struct channel *channel, const struct rt_request *request,
 	return ret;
 }
 
-/*
- * Those that are under way: sent in part, and answered in part.  *failed: what
- * `err` is about.
- */
+/* Those that are under way: sent in part, and answered in part. */
 struct errands {
 	struct channel *channel;
 	const struct channel_errand *all;
 	size_t count, sent, answered;
+	/* The first failure: of which one, and the error; 0: none. */
 	const struct channel_errand *failed;
+	int ret;
+	struct upatch_error *err; /* NULL once it is told */
 };
+
+static void note_failure(struct errands *errands,
+			 const struct channel_errand *errand, int ret)
+{
+	if (!ret || errands->failed)
+		return;
+	errands->failed = errand;
+	errands->ret = ret;
+	errands->err = NULL;
+}
 
 /*
  * While replies are outstanding it never blocks, as the agent may be blocked in
  * sending those; nor does it fail, as they may say why.
  */
-static int send_errands(struct errands *errands, struct upatch_error *err)
+static int send_errands(struct errands *errands)
 {
 	while (errands->sent < errands->count) {
 		const struct channel_errand *next =
 			&errands->all[errands->sent];
 		bool is_waiting = errands->sent > errands->answered;
-		int ret = require_agent(errands->channel, next->what, err);
+		int ret = require_agent(errands->channel, next->what,
+					errands->err);
 
 		if (!ret)
 			ret = send_request(errands->channel, &next->request, -1,
@@ -382,34 +393,30 @@ static int send_errands(struct errands *errands, struct upatch_error *err)
 			return 0;
 		if (ret < 0)
 			ret = no_answer(errands->channel, -ret, next->what,
-					err);
-		if (ret) {
-			errands->failed = next;
+					errands->err);
+		note_failure(errands, next, ret);
+		if (ret)
 			return ret;
-		}
 		errands->sent++;
 	}
 	return 0;
 }
 
-/* *ret_refused: the agent has refused it, and goes on. */
-static int hear_errand(struct errands *errands, uint64_t deadline_ns,
-		       bool *ret_refused, struct upatch_error *err)
+/* A refusal is noted, and no failure of the channel. */
+static int hear_errand(struct errands *errands, uint64_t deadline_ns)
 {
 	const struct channel_errand *next = &errands->all[errands->answered];
 	struct rt_reply reply;
 	int ret = receive_reply(errands->channel, deadline_ns, &reply,
-				next->what, err);
+				next->what, errands->err);
 
-	*ret_refused = false;
-	if (!ret) {
-		errands->answered++;
-		ret = judge_reply(&reply, next->what, err);
-		*ret_refused = ret;
-	}
+	note_failure(errands, next, ret);
 	if (ret)
-		errands->failed = next;
-	return ret;
+		return ret;
+	errands->answered++;
+	note_failure(errands, next,
+		     judge_reply(&reply, next->what, errands->err));
+	return 0;
 }
 
 /* Replies of a silent agent may come yet: the one waited for is counted. */
@@ -421,31 +428,15 @@ static void give_up(const struct errands *errands)
 		errands->channel->unanswered += (unsigned int)outstanding - 1;
 }
 
-static int run_errands(struct errands *errands, uint64_t deadline_ns,
-		       struct upatch_error *err)
+static void run_errands(struct errands *errands, uint64_t deadline_ns)
 {
-	const struct channel_errand *refused = NULL;
-	int first_ret = 0;
-
 	while (errands->answered < errands->count) {
-		struct upatch_error *told = first_ret ? NULL : err;
-		bool is_refused = false;
-		int ret = send_errands(errands, told);
-
-		if (!ret)
-			ret = hear_errand(errands, deadline_ns, &is_refused,
-					  told);
-		if (ret && !first_ret) {
-			first_ret = ret;
-			refused = errands->failed;
-		}
-		if (ret && !is_refused) {
+		if (send_errands(errands) ||
+		    hear_errand(errands, deadline_ns)) {
 			give_up(errands);
-			break;
+			return;
 		}
 	}
-	errands->failed = refused;
-	return first_ret;
 }
 
 int channel_request_all(struct channel *channel,
@@ -456,17 +447,17 @@ int channel_request_all(struct channel *channel,
 		.channel = channel,
 		.all = errands,
 		.count = count,
+		.err = err,
 	};
 	struct priority priority = { 0 };
-	int ret;
 
 	if (channel->agent_tid)
 		priority_hurry_thread(&priority, channel->agent_tid);
-	ret = run_errands(&under_way, deadline_ns, err);
+	run_errands(&under_way, deadline_ns);
 	priority_restore(&priority);
-	if (ret && under_way.failed->about)
+	if (under_way.failed && under_way.failed->about)
 		error_prefix(err, "'%s'", under_way.failed->about);
-	return ret;
+	return under_way.ret;
 }
 
 int channel_tell(struct channel *channel, enum rt_request_type type,
