@@ -43,8 +43,9 @@ struct operation {
 	/* the transition was not brought to its end */
 	bool is_cut_off;
 	/*
-	 * It has succeeded, or what has failed is no reason to undo: the transition was left
-	 * running, as the options ask for, or it is a child that failed.
+	 * It has succeeded, or what has failed is no reason to undo: the
+	 * transition was left running, as the options ask for, or it is a child
+	 * that failed.
 	 */
 	bool is_final;
 };

@@ -55,8 +55,8 @@ void priority_hurry_from_birth(pthread_attr_t *attr);
  */
 void priority_raise_tracer(bool is_hurried, struct priority *ret_priority);
 /*
- * Where turns are rare, short ones and nice -20 for an agent, whose work a process in transition waits
- * for.  What it creates does not inherit it.
+ * Where turns are rare, short ones and nice -20 for an agent, whose work a
+ * process in transition waits for.  What it creates does not inherit it.
  */
 void priority_raise_agent(pid_t tid);
 

@@ -24,9 +24,9 @@
 
 /*
  * Blocked in a borrowed thread that can wait for a lock: all but the C library's
- * own signal 33, as
- * setuid(2) in any thread waits until all others have taken it.  Its signal 32
- * ends a thread that is cancelled, which must not happen inside the loader.
+ * own signal 33, as setuid(2) in any thread waits until all others have taken
+ * it.  Its signal 32 ends a thread that is cancelled, which must not happen
+ * inside the loader.
  */
 #define RT_BLOCKED_SIGNALS (~(UINT64_C(1) << (33 - 1)))
 
