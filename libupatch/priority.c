@@ -124,15 +124,23 @@ static void keep_from_children(void)
 	(void)turns_set(0, &turns);
 }
 
-void priority_hurry_from_birth(pthread_attr_t *attr)
+static void set_realtime(pthread_attr_t *attr, int priority)
 {
-	const struct sched_param lowest = {
-		.sched_priority = lowest_realtime_priority(),
-	};
+	const struct sched_param param = { .sched_priority = priority };
 
 	pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
 	pthread_attr_setschedpolicy(attr, SCHED_FIFO);
-	pthread_attr_setschedparam(attr, &lowest);
+	pthread_attr_setschedparam(attr, &param);
+}
+
+void priority_hurry_from_birth(pthread_attr_t *attr)
+{
+	set_realtime(attr, lowest_realtime_priority());
+}
+
+void priority_first_from_birth(pthread_attr_t *attr)
+{
+	set_realtime(attr, sched_get_priority_max(SCHED_FIFO));
 }
 
 void priority_raise_tracer(bool is_hurried, struct priority *ret_priority)

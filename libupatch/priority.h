@@ -46,6 +46,8 @@ void priority_hurry_thread(struct priority *priority, pid_t tid);
 bool priority_is_hurried(void);
 /* For a thread that it creates: to be in a hurry from the beginning. */
 void priority_hurry_from_birth(pthread_attr_t *attr);
+/* The same, and before all other real-time threads. */
+void priority_first_from_birth(pthread_attr_t *attr);
 
 /*
  * The calling thread is woken by threads that then wait for it: it asks for

@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "kernel_file.h"
+#include "priority.h"
 
 static const char *find_value(const char *text, const char *key)
 {
@@ -126,18 +127,6 @@ static void *answer(void *arg)
 	return NULL;
 }
 
-/* Before real-time threads, too: it takes microseconds, once per operation. */
-static void put_first(pthread_attr_t *attr)
-{
-	const struct sched_param first = {
-		.sched_priority = sched_get_priority_max(SCHED_FIFO),
-	};
-
-	pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(attr, SCHED_FIFO);
-	pthread_attr_setschedparam(attr, &first);
-}
-
 static bool start_on(int cpu, struct question *question)
 {
 	cpu_set_t *set = CPU_ALLOC((size_t)cpu + 1);
@@ -153,7 +142,8 @@ static bool start_on(int cpu, struct question *question)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	ret = pthread_attr_setaffinity_np(&attr, size, set);
-	put_first(&attr);
+	/* It takes microseconds, once per operation. */
+	priority_first_from_birth(&attr);
 	if (!ret)
 		ret = pthread_create(&thread, &attr, answer, question);
 	/* Where that is not permitted. */
