@@ -28,7 +28,7 @@ FUNCTIONS = ["one", "many10", "many100", "many1000"]
 CALLED = {"caller": "caller", "library_caller": "library_caller",
           "work": "one", "leaf": "leaf"}
 # the same behind a jump of five bytes
-BARE_JUMPS = {"jump": "caller", "library_jump": "library_caller"}
+BARE_JUMPS = {"caller_jump": "caller", "library_jump": "library_caller"}
 PLAIN_AIM = "behind a jump + 1 cycle"
 NOTHING_S = 0.01
 # memory is looked at after so many, and at the end

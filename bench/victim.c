@@ -25,14 +25,17 @@
 
 #include "each.h"
 
-#define STACK_SIZE   (256 * 1024)
-#define SPIN_NS	     20000UL
-#define CALLS	     10000000UL
-#define CALL_BATCHES 10
-#define CALIBRATE_NS 200000000L
-#define POLL_NS	     200000L
-#define NAP_NS	     1000000L
-#define SHARE	     128
+#define STACK_SIZE    (256 * 1024)
+#define SPIN_NS	      20000UL
+#define CALLS	      10000000UL
+#define CALL_BATCHES  10
+#define PAGE_LEN      4096UL
+#define JUMP_LEN      5
+#define JUMP_DISTANCE (1UL << 24)
+#define CALIBRATE_NS  200000000L
+#define POLL_NS	      200000L
+#define NAP_NS	      1000000L
+#define SHARE	      128
 /* Called, not inlined or evaluated; nothing is relied on that it does. */
 #define REPLACED __attribute__((noipa, used))
 /* Here gcc may rely on what the function really does, as in real programs. */
@@ -84,22 +87,11 @@ static REPLACED int caller(int x)
 	return unknown(x) + 1;
 }
 
-/* What is patched by hand would be called like this. */
-static REPLACED int behind_jump(int x)
-{
-	return unknown(x) + 1;
-}
-
-int jump_to_it(int x);
-__asm__(".p2align 4\n"
-	".type jump_to_it, @function\n"
-	"jump_to_it:\n"
-	"	.byte 0xe9\n"
-	"	.long behind_jump - . - 4\n"
-	".size jump_to_it, . - jump_to_it\n");
+typedef int called_function(int x);
 
 /* Of the library that was loaded last. */
-static int (*library_caller)(int), (*library_jump)(int);
+static called_function *library_caller;
+static called_function *behind_jump;
 
 #define DEFINE(name)                                                           \
 	static REPLACED int name(int x)                                        \
@@ -255,24 +247,35 @@ static void report_pause(void)
 	printf("%lu\n", pause);
 }
 
-static uint64_t time_work(void)
+/* Reached through a pointer, which costs nothing that is predicted. */
+static __attribute__((noipa)) uint64_t time_calls(called_function *function)
 {
 	uint64_t begin = now_ns();
 	int x = 0;
 
 	for (unsigned long i = 0; i < CALLS; i++)
-		x = work(x);
+		x = function(x);
 	return now_ns() - begin;
+}
+
+static uint64_t time_work(void)
+{
+	return time_calls(work);
 }
 
 static uint64_t time_caller(void)
 {
-	uint64_t begin = now_ns();
-	int x = 0;
+	return time_calls(caller);
+}
 
-	for (unsigned long i = 0; i < CALLS; i++)
-		x = caller(x);
-	return now_ns() - begin;
+static uint64_t time_library_caller(void)
+{
+	return time_calls(library_caller);
+}
+
+static uint64_t time_jump(void)
+{
+	return time_calls(behind_jump);
 }
 
 static uint64_t time_leaf(void)
@@ -285,16 +288,6 @@ static uint64_t time_leaf(void)
 	return now_ns() - begin;
 }
 
-static uint64_t time_jump(void)
-{
-	uint64_t begin = now_ns();
-	int x = 0;
-
-	for (unsigned long i = 0; i < CALLS; i++)
-		x = jump_to_it(x);
-	return now_ns() - begin;
-}
-
 /* Each addition needs the result of the one before. */
 static uint64_t time_cycle(void)
 {
@@ -304,26 +297,6 @@ static uint64_t time_cycle(void)
 	for (unsigned long i = 0; i < CALLS; i++)
 		__asm__ volatile("add $1, %0" : "+r"(x));
 	return now_ns() - begin;
-}
-
-static uint64_t time_library(int (*function)(int))
-{
-	uint64_t begin = now_ns();
-	int x = 0;
-
-	for (unsigned long i = 0; i < CALLS; i++)
-		x = function(x);
-	return now_ns() - begin;
-}
-
-static uint64_t time_library_caller(void)
-{
-	return time_library(library_caller);
-}
-
-static uint64_t time_library_jump(void)
-{
-	return time_library(library_jump);
 }
 
 /* The best batch: what else runs on this machine only ever adds. */
@@ -354,6 +327,41 @@ static void occupy(unsigned long gib)
 	printf("ok\n");
 }
 
+/*
+ * A function whose first instruction leads to `to`, as that of one that is
+ * patched by hand would: to another mapping, up to 2 GiB away.
+ */
+static called_function *place_jump(called_function *to)
+{
+	const uintptr_t page =
+		((uintptr_t)to & ~(PAGE_LEN - 1)) - JUMP_DISTANCE;
+	unsigned char *jump =
+		mmap((void *)page, PAGE_LEN, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	intptr_t offset;
+	int32_t rel32;
+
+	if (jump == MAP_FAILED)
+		die("mmap");
+	offset = (intptr_t)to - (intptr_t)(jump + JUMP_LEN);
+	rel32 = (int32_t)offset;
+	if (rel32 != offset) {
+		fputs("victim: no room for a jump\n", stderr);
+		exit(1);
+	}
+	jump[0] = 0xe9;
+	memcpy(jump + 1, &rel32, sizeof(rel32));
+	if (mprotect(jump, PAGE_LEN, PROT_READ | PROT_EXEC))
+		die("mprotect");
+	return (called_function *)jump;
+}
+
+static void report_jump(called_function *to)
+{
+	behind_jump = place_jump(to);
+	report_cost(time_jump);
+}
+
 static void load(const char *path)
 {
 	void *library = dlopen(path, RTLD_NOW);
@@ -363,7 +371,6 @@ static void load(const char *path)
 		return;
 	}
 	*(void **)&library_caller = dlsym(library, "library_caller");
-	*(void **)&library_jump = dlsym(library, "library_jump");
 	printf("ok\n");
 }
 
@@ -385,14 +392,14 @@ static void obey(const char *command)
 		report_cost(time_caller);
 	else if (!strcmp(command, "leaf"))
 		report_cost(time_leaf);
-	else if (!strcmp(command, "jump"))
-		report_cost(time_jump);
+	else if (!strcmp(command, "caller_jump"))
+		report_jump(caller);
 	else if (!strcmp(command, "cycle"))
 		report_cost(time_cycle);
 	else if (!strcmp(command, "library_caller"))
 		report_cost(time_library_caller);
 	else if (!strcmp(command, "library_jump"))
-		report_cost(time_library_jump);
+		report_jump(library_caller);
 	else
 		printf("unknown command\n");
 }
