@@ -501,6 +501,21 @@ static void unmap_leftover(struct entry *entry, struct tracer *tracer,
 		error_append(err, "%s", problem.message);
 }
 
+static struct setxid_watch watch_setxid(const struct process *process)
+{
+	const struct module *libc =
+		modules_find_name(&process->modules, "libc.so.6");
+
+	return (struct setxid_watch){
+		.memory = &process->memory,
+		.libc = libc,
+		.libpthread =
+			modules_find_name(&process->modules, "libpthread.so.0"),
+		.wrapper =
+			libc ? process_exported(process, libc, "syscall") : 0,
+	};
+}
+
 /*
  * The agent unmaps what the thread has stood on: it must not hear of that before
  * the thread stands where it was, nor run.
@@ -508,6 +523,7 @@ static void unmap_leftover(struct entry *entry, struct tracer *tracer,
 static int borrow_thread(struct entry *entry, struct tracer *tracer,
 			 struct thread *thread, struct upatch_error *err)
 {
+	struct setxid_watch setxid;
 	struct remote_call call;
 	struct upatch_error close_err;
 	struct priority priority = { 0 };
@@ -522,10 +538,13 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 	}
 	/* The thread is away from its work, and it waits for us. */
 	priority_raise(&priority);
-	if (entry->image)
+	if (entry->image) {
+		setxid = watch_setxid(entry->process);
+		call.setxid = &setxid;
 		ret = load_runtime(entry, &call, err);
-	else
+	} else {
 		ret = start_again(entry, &call, err);
+	}
 	close_ret = remote_call_close(&call, clock_now_ns() + CLOSE_TIMEOUT_NS,
 				      &close_err);
 	priority_restore(&priority);

@@ -47,6 +47,7 @@ int remote_call_open(struct remote_call *call, struct tracer *tracer,
 	call->on_frame = false;
 	call->keeps_errno = false;
 	call->at_sigreturn = false;
+	call->setxid = NULL;
 	call->newborn_since_ns = 0;
 	call->is_ready = false;
 	ret = arch_thread_save(thread->tid, &call->saved);
@@ -270,7 +271,7 @@ static bool has_reported(const struct host_report *report)
 /* What is looked at from time to time while the thread runs. */
 struct watch {
 	uint64_t gap_ns;
-	/* when the others are to be traced as well; 0: that was tried */
+	/* when the others are to be traced as well; 0: they are */
 	uint64_t trace_rivals_ns;
 	struct host_report report; /* as last seen */
 	/* newborn threads have been let go: it can return at any time */
@@ -297,11 +298,20 @@ static bool is_to_be_stopped(struct remote_call *call, struct watch *watch)
  */
 static void trace_rivals(struct remote_call *call, struct watch *watch)
 {
-	if (!watch->trace_rivals_ns || clock_now_ns() < watch->trace_rivals_ns)
-		return;
 	watch->trace_rivals_ns = 0;
 	call->tracer->leaves_newborn = true;
 	(void)!tracer_seize_all(call->tracer, 0, false, NULL);
+}
+
+/* It waits for a lock of the C library, perhaps for good. */
+static void look_after_lock(struct remote_call *call, struct watch *watch)
+{
+	if (clock_now_ns() < watch->trace_rivals_ns)
+		return;
+	if (watch->trace_rivals_ns)
+		trace_rivals(call, watch);
+	else if (call->setxid && watch->report.state == HOST_AT_WORK)
+		setxid_look(call->setxid, call->tracer, call->thread);
 }
 
 /*
@@ -311,6 +321,8 @@ static void trace_rivals(struct remote_call *call, struct watch *watch)
 static void note_other(struct remote_call *call, const struct watch *watch,
 		       struct thread *other, uint64_t now)
 {
+	if (!other->is_new && call->setxid)
+		setxid_serve(call->setxid, other);
 	if (!other->is_new)
 		tracer_resume(other);
 	else if (watch->to_syscall)
@@ -343,7 +355,7 @@ static int wait_for_report(struct remote_call *call, struct watch *watch,
 			watch->gap_ns += watch->gap_ns / 8;
 		if (is_to_be_stopped(call, watch))
 			tracer_interrupt(call->tracer, thread);
-		trace_rivals(call, watch);
+		look_after_lock(call, watch);
 	}
 	if (thread->run == THREAD_GONE || call->tracer->exited)
 		return error_set(err, UPATCH_ERROR_NO_TARGET, 0,

@@ -9,6 +9,7 @@
 
 #include "host_report.h"
 #include "memory.h"
+#include "setxid.h"
 #include "tracer.h"
 
 struct remote_call {
@@ -25,6 +26,8 @@ struct remote_call {
 	bool keeps_errno;
 	/* it is stopped at the entry of the rt_sigreturn that ends a call */
 	bool at_sigreturn;
+	/* of a function that calls dlopen; or NULL */
+	struct setxid_watch *setxid;
 	/* a thread was born in the call and is held; 0: none is */
 	uint64_t newborn_since_ns;
 	struct arch_saved_thread saved;

@@ -6,10 +6,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "arch/arch_thread.h"
@@ -389,6 +391,20 @@ bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place)
 	       sscanf(line, "%ld %*x %*x %*x %*x %*x %*x %lx %lx", &number,
 		      &ret_place->sp, &ret_place->pc) == 3 &&
 	       number >= 0;
+}
+
+bool tasks_waits_for_futex(pid_t pid, pid_t tid, struct task_futex *ret_wait)
+{
+	unsigned long op, value;
+	char line[256];
+	long number;
+
+	if (!read_task_file(pid, tid, "syscall", line, sizeof(line)) ||
+	    sscanf(line, "%ld %lx %lx %lx %*x %*x %*x %*x %lx", &number,
+		   &ret_wait->addr, &op, &value, &ret_wait->pc) != 5)
+		return false;
+	ret_wait->value = (uint32_t)value;
+	return number == SYS_futex && op == FUTEX_WAIT_PRIVATE;
 }
 
 bool tasks_sleep_count(pid_t pid, pid_t tid, uint64_t *ret_count)

@@ -94,6 +94,14 @@ struct task_place {
 };
 /* False: it waits in no system call, or that is not known. */
 bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place);
+/* A wait in a lock or condition variable of the C library. */
+struct task_futex {
+	uint64_t addr;	/* of the word */
+	uint32_t value; /* what that was to be */
+	uint64_t pc;
+};
+/* FUTEX_WAIT, private to the process; also where it is stopped in there. */
+bool tasks_waits_for_futex(pid_t pid, pid_t tid, struct task_futex *ret_wait);
 /* How often it has gone to sleep; false: that is not known. */
 bool tasks_sleep_count(pid_t pid, pid_t tid, uint64_t *ret_count);
 

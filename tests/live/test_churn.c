@@ -14,6 +14,7 @@
 /* UPATCH_CYCLES=200 is the long run. */
 #define PRESET_CYCLES 15
 #define SETXID_CYCLES 10
+#define SETXID_FIRSTS 6
 #define PARENTS	      3
 #define STORM_CYCLES  5
 
@@ -156,6 +157,25 @@ Test(churn, threads_that_change_their_group_all_the_time)
 	}
 	victim_check_undisturbed(&victim);
 	victim_stop(&victim);
+}
+
+/*
+ * setegid(), pthread_create() and the dlopen() that loads the runtime wait for
+ * each other in most of these, until setegid() is let go on.
+ */
+Test(churn, first_patch_amid_threads_that_change_their_group)
+{
+	require_ptrace();
+	for (unsigned int i = 0; i < cycle_count(SETXID_FIRSTS); i++) {
+		struct victim victim;
+
+		VICTIM_START(&victim, "setxid");
+		upatchctl_apply(victim.target, "work");
+		victim_expect(&victim, "round", "work=3");
+		victim_check_undisturbed(&victim);
+		victim_stop(&victim);
+		tried(1, "first patches amid setegid");
+	}
 }
 
 /* Within one transition a thread changes sides once, or never. */

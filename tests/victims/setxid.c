@@ -2,8 +2,9 @@
 /*
  * Four threads that call setegid() all the time: libc sends each thread a
  * signal of its own then, and waits until all have answered, under a lock that
- * pthread_create takes as well.
- * round: the result of work(), once each of them has come back from a call.
+ * pthread_create takes as well.  Two that create threads, with stacks that libc
+ * has kept: for the beginning of such a thread setegid() waits, too.
+ * round: the result of work(), once each of the six has got on.
  */
 #include "victim.h"
 
@@ -11,9 +12,11 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#define CALLERS 4
+#define CALLERS	 4
+#define CREATORS 2
+#define WORKERS	 (CALLERS + CREATORS)
 
-static atomic_ulong call_count[CALLERS];
+static atomic_ulong turn_count[WORKERS];
 
 /* With a constant in its place the function is too short for a jump. */
 static volatile int step = 1;
@@ -36,12 +39,32 @@ static void *run_caller(void *arg)
 	return NULL;
 }
 
+static void *run_created(void *arg)
+{
+	work(1);
+	return arg;
+}
+
+static void *run_creator(void *arg)
+{
+	atomic_ulong *count = arg;
+	pthread_t thread;
+
+	for (;;) {
+		if (pthread_create(&thread, NULL, run_created, NULL) ||
+		    pthread_join(thread, NULL))
+			victim_die("pthread_create");
+		(*count)++;
+	}
+	return NULL;
+}
+
 static void await_round(void)
 {
-	for (int i = 0; i < CALLERS; i++) {
-		const unsigned long before = call_count[i];
+	for (int i = 0; i < WORKERS; i++) {
+		const unsigned long before = turn_count[i];
 
-		while (call_count[i] == before)
+		while (turn_count[i] == before)
 			usleep(1000);
 	}
 }
@@ -52,8 +75,10 @@ int main(void)
 	char command[64];
 
 	victim_init();
-	for (int i = 0; i < CALLERS; i++) {
-		if (pthread_create(&thread, NULL, run_caller, &call_count[i]))
+	for (int i = 0; i < WORKERS; i++) {
+		if (pthread_create(&thread, NULL,
+				   i < CALLERS ? run_caller : run_creator,
+				   &turn_count[i]))
 			victim_die("pthread_create");
 	}
 	victim_say("ready");

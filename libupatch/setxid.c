@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unties the dead lock where it does no harm, at setegid.  That waits for the
+ * beginning of a thread so as not to miss it; but it sends its signal again
+ * and again until no thread is left that has not answered, and takes one that
+ * cannot be sent it for one that has not begun (setxid_mark_thread and
+ * setxid_signal_thread, nptl/nptl_setxid.c of glibc 2.36).  The creator has
+ * answered, and with that changed its own user and group, before the last
+ * round; so whatever it creates has either inherited them or is found then.
+ */
+#include "setxid.h"
+
+#include "clock.h"
+
+#define LOOK_GAP_NS 5000000UL
+/* A thread that has been created mostly begins within a millisecond. */
+#define KNOT_NS	    20000000UL
+#define WRAPPER_LEN 64
+
+/* What pd->setxid_futex says: somebody waits for the beginning; it has begun. */
+static const uint32_t awaited = (uint32_t)-2, begun = 0;
+
+static bool is_same_wait(const struct task_futex *one,
+			 const struct task_futex *other)
+{
+	return one->addr == other->addr && one->value == other->value &&
+	       one->pc == other->pc;
+}
+
+static bool is_awaited(const struct setxid_watch *watch,
+		       const struct task_futex *wait)
+{
+	uint32_t word = begun;
+
+	return wait->value == awaited &&
+	       memory_read_some(watch->memory, wait->addr, &word,
+				sizeof(word)) == sizeof(word) &&
+	       word == awaited;
+}
+
+static bool has_code(const struct module *module, upatch_addr_t pc)
+{
+	for (size_t i = 0; module && i < module->text_count; i++) {
+		if (pc >= module->text[i].start && pc < module->text[i].end)
+			return true;
+	}
+	return false;
+}
+
+static bool is_of_libc(const struct setxid_watch *watch, upatch_addr_t pc)
+{
+	const upatch_addr_t wrapper = watch->wrapper;
+
+	if (wrapper && pc >= wrapper && pc < wrapper + WRAPPER_LEN)
+		return false;
+	return has_code(watch->libc, pc) || has_code(watch->libpthread, pc);
+}
+
+static struct thread *find_caller(const struct setxid_watch *watch,
+				  const struct tracer *tracer,
+				  struct task_futex *ret_wait)
+{
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		if (thread->run == THREAD_RUNS &&
+		    tasks_waits_for_futex(tracer->pid, thread->tid, ret_wait) &&
+		    is_awaited(watch, ret_wait))
+			return thread;
+	}
+	return NULL;
+}
+
+void setxid_look(struct setxid_watch *watch, struct tracer *tracer,
+		 const struct thread *host)
+{
+	const struct setxid_watch before = *watch;
+	struct thread *caller;
+	uint64_t now = clock_now_ns();
+
+	if (now - watch->looked_ns < LOOK_GAP_NS)
+		return;
+	watch->looked_ns = now;
+	watch->caller = 0;
+	if (!tasks_waits_for_futex(tracer->pid, host->tid, &watch->host_wait))
+		return;
+	caller = find_caller(watch, tracer, &watch->caller_wait);
+	if (!caller)
+		return;
+	watch->caller = caller->tid;
+	if (before.caller != watch->caller ||
+	    !is_same_wait(&before.caller_wait, &watch->caller_wait) ||
+	    !is_same_wait(&before.host_wait, &watch->host_wait)) {
+		watch->since_ns = now;
+		return;
+	}
+	if (now - watch->since_ns >= KNOT_NS &&
+	    is_of_libc(watch, watch->caller_wait.pc)) {
+		tracer_look_at_call(tracer, caller);
+		tracer_interrupt(tracer, caller);
+	}
+}
+
+/*
+ * Only while it is stopped is it known to be there still; the kernel has it
+ * look at the word again when it goes on.  If the thread begins meanwhile, that
+ * writes the same.
+ */
+void setxid_serve(const struct setxid_watch *watch,
+		  const struct thread *stopped)
+{
+	struct task_futex wait;
+
+	if (stopped->tid == watch->caller &&
+	    tasks_waits_for_futex(stopped->tracer->pid, stopped->tid, &wait) &&
+	    is_same_wait(&wait, &watch->caller_wait) &&
+	    is_awaited(watch, &wait))
+		(void)!memory_write(watch->memory, wait.addr, &begun,
+				    sizeof(begun), NULL);
+}
