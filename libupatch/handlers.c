@@ -2,12 +2,15 @@
 /* Which threads may be in a signal handler that interrupted certain code? */
 #include "handlers.h"
 
+#include "clock.h"
 #include "priority.h"
 #include "round.h"
 #include "tasks.h"
 
 /* Longer stacks are not guessed at: a stopped thread tells their end. */
-#define GUESS_MAX (256UL * 1024)
+#define GUESS_MAX	(256UL * 1024)
+#define STOPPED_AT_ONCE 8
+#define PAUSE_NS	2000000UL
 
 struct search {
 	struct process *process;
@@ -94,6 +97,40 @@ static void look_at_stopped(struct thread *thread, void *user)
 				  &offset));
 }
 
+/* Returns how many are left. */
+static size_t look_at_waiting(struct search *search)
+{
+	const struct tracer *tracer = search->tracer;
+	size_t left = 0;
+
+	for (size_t i = 0; i < tracer->count; i++) {
+		struct thread *thread = tracer->threads[i];
+
+		if (thread->run != THREAD_RUNS || thread->is_clear)
+			continue;
+		look_from_outside(search, thread);
+		left += !thread->is_clear;
+	}
+	return left;
+}
+
+/*
+ * Threads that wake up and wait again are soon through, unless we take their
+ * processor to stop each; those that compute are not.
+ */
+static void look_while_it_helps(struct search *search)
+{
+	size_t left = look_at_waiting(search), before;
+
+	do {
+		if (left <= STOPPED_AT_ONCE)
+			return;
+		tracer_serve(search->tracer, clock_now_ns() + PAUSE_NS);
+		before = left;
+		left = look_at_waiting(search);
+	} while (left <= before / 2);
+}
+
 static const struct thread *find_suspect(const struct tracer *tracer)
 {
 	for (size_t i = 0; i < tracer->count; i++) {
@@ -122,13 +159,9 @@ const struct thread *handlers_look(struct process *process,
 	};
 	struct priority priority;
 
-	for (size_t i = 0; i < tracer->count; i++) {
-		struct thread *thread = tracer->threads[i];
-
-		thread->was_seen = false;
-		if (thread->run == THREAD_RUNS && !thread->is_clear)
-			look_from_outside(&search, thread);
-	}
+	for (size_t i = 0; i < tracer->count; i++)
+		tracer->threads[i]->was_seen = false;
+	look_while_it_helps(&search);
 	if (!find_suspect(tracer))
 		return NULL;
 	priority_raise(&priority);
