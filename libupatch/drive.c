@@ -370,6 +370,7 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 
 	driver->ends_reversed = operation->view.state.transition.reversed;
 	tracer->deadlines.thread_offset = operation->view.state.thread_offset;
+	tracer->was_crowded = priority_stays_crowded();
 	if (!ret)
 		ret = tracer_seize_all(tracer, operation->agent_tid, true, err);
 	if (!ret)

@@ -321,9 +321,19 @@ static void let_go_late(struct look *look)
 	round_let_go_late(&look->round);
 }
 
+/*
+ * All have just been stopped in the barrier: that they want a processor now is
+ * no sign of a crowd.
+ */
+static bool is_crowded(const struct mover *mover)
+{
+	return (mover->is_published || mover->tracer->was_crowded) &&
+	       priority_is_crowded();
+}
+
 static void run_round(struct look *look)
 {
-	look->is_crowded = priority_is_crowded();
+	look->is_crowded = is_crowded(look->mover);
 	look->round.keep_ns = priority_turn_ns();
 	if (look->round.keep_ns > KEEP_MAX_NS)
 		look->round.keep_ns = KEEP_MAX_NS;
@@ -397,7 +407,7 @@ static void try_round(struct look *look)
 	}
 	moved = ask_all_words(look->mover);
 	if (moved && look->is_crowded)
-		look->is_crowded = priority_is_crowded();
+		look->is_crowded = is_crowded(look->mover);
 	if (moved && look->is_crowded)
 		round_ask(&look->round);
 	else if (moved && moved == count_unmoved(look->mover))

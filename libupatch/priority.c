@@ -14,6 +14,11 @@ bool priority_is_crowded(void)
 	return turns_wanted() > turns_processors() + 1;
 }
 
+bool priority_stays_crowded(void)
+{
+	return priority_is_hurried() || turns_stay_wanted();
+}
+
 uint64_t priority_turn_ns(void)
 {
 	return (uint64_t)turns_wanted() * TURN_NS /
@@ -176,7 +181,7 @@ void priority_raise_agent(pid_t tid)
 
 	/* The flag would take from what it creates the target's own priority. */
 	if (!turns_get(tid, &wanted) || !is_ordinary(&wanted) ||
-	    !turns_are_rare())
+	    !turns_are_rare_now())
 		return;
 	wanted.slice_ns = TURNS_SHORT_NS;
 	wanted.nice = TURNS_HIGHEST;

@@ -24,6 +24,8 @@ struct priority {
  * in our way, and a raised priority only puts us in the way of the target.
  */
 bool priority_is_crowded(void);
+/* Not just while threads that have woken up get through; see turns.h. */
+bool priority_stays_crowded(void);
 /* How long a thread that computes waits, about, until its turn comes again. */
 uint64_t priority_turn_ns(void);
 

@@ -5,11 +5,15 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* So many threads for each processor; one more is the one that asks. */
+#define CROWD_FACTOR	 1
 #define RARE_FACTOR	 2
 #define VERY_RARE_FACTOR 8
+#define LOOKS		 3
+#define LOOK_GAP_NS	 2000000L
 
 bool turns_get(pid_t tid, struct turns *ret_turns)
 {
@@ -46,12 +50,43 @@ long turns_processors(void)
 	return CPU_COUNT(&set);
 }
 
+static bool exceed(long factor)
+{
+	return turns_wanted() > factor * turns_processors() + 1;
+}
+
+/*
+ * A thousand threads that wake up at the same time are through after a few
+ * milliseconds: no reason to come before them.
+ */
+static bool exceed_for_a_while(long factor)
+{
+	const struct timespec gap = { .tv_nsec = LOOK_GAP_NS };
+
+	for (int i = 1; i < LOOKS; i++) {
+		if (!exceed(factor))
+			return false;
+		nanosleep(&gap, NULL);
+	}
+	return exceed(factor);
+}
+
+bool turns_stay_wanted(void)
+{
+	return exceed_for_a_while(CROWD_FACTOR);
+}
+
+bool turns_are_rare_now(void)
+{
+	return exceed(RARE_FACTOR);
+}
+
 bool turns_are_rare(void)
 {
-	return turns_wanted() > RARE_FACTOR * turns_processors() + 1;
+	return exceed_for_a_while(RARE_FACTOR);
 }
 
 bool turns_are_very_rare(void)
 {
-	return turns_wanted() > VERY_RARE_FACTOR * turns_processors() + 1;
+	return exceed_for_a_while(VERY_RARE_FACTOR);
 }

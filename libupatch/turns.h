@@ -41,11 +41,17 @@ bool turns_set(pid_t tid, const struct turns *turns);
 long turns_wanted(void);
 /* Those that we may use. */
 long turns_processors(void);
-/* More than two threads per processor want one. */
-bool turns_are_rare(void);
 /*
- * More than eight: so many that whoever takes his turns lasts for seconds.  Below that it
- * is as with servers that have work to do.
+ * More than one thread per processor, at each of three looks within 4 ms; those
+ * after the first are only taken while it is so.
+ */
+bool turns_stay_wanted(void);
+/* More than two, likewise; or now. */
+bool turns_are_rare(void);
+bool turns_are_rare_now(void);
+/*
+ * More than eight, likewise: so many that whoever takes his turns lasts for
+ * seconds.  Below that it is as with servers that have work to do.
  */
 bool turns_are_very_rare(void);
 
