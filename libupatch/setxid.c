@@ -27,17 +27,6 @@ static bool is_same_wait(const struct task_futex *one,
 	       one->pc == other->pc;
 }
 
-static bool is_awaited(const struct setxid_watch *watch,
-		       const struct task_futex *wait)
-{
-	uint32_t word = begun;
-
-	return wait->value == awaited &&
-	       memory_read_some(watch->memory, wait->addr, &word,
-				sizeof(word)) == sizeof(word) &&
-	       word == awaited;
-}
-
 static bool has_code(const struct module *module, upatch_addr_t pc)
 {
 	for (size_t i = 0; module && i < module->text_count; i++) {
@@ -54,6 +43,18 @@ static bool is_of_libc(const struct setxid_watch *watch, upatch_addr_t pc)
 	if (wrapper && pc >= wrapper && pc < wrapper + WRAPPER_LEN)
 		return false;
 	return has_code(watch->libc, pc) || has_code(watch->libpthread, pc);
+}
+
+/* A program can wait for the same value, in a word of its own. */
+static bool is_awaited(const struct setxid_watch *watch,
+		       const struct task_futex *wait)
+{
+	uint32_t word = begun;
+
+	return wait->value == awaited && is_of_libc(watch, wait->pc) &&
+	       memory_read_some(watch->memory, wait->addr, &word,
+				sizeof(word)) == sizeof(word) &&
+	       word == awaited;
 }
 
 static struct thread *find_caller(const struct setxid_watch *watch,
@@ -94,11 +95,10 @@ void setxid_look(struct setxid_watch *watch, struct tracer *tracer,
 		watch->since_ns = now;
 		return;
 	}
-	if (now - watch->since_ns >= KNOT_NS &&
-	    is_of_libc(watch, watch->caller_wait.pc)) {
-		tracer_look_at_call(tracer, caller);
-		tracer_interrupt(tracer, caller);
-	}
+	if (now - watch->since_ns < KNOT_NS)
+		return;
+	tracer_look_at_call(tracer, caller);
+	tracer_interrupt(tracer, caller);
 }
 
 /*

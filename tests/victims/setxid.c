@@ -3,13 +3,17 @@
  * Four threads that call setegid() all the time: libc sends each thread a
  * signal of its own then, and waits until all have answered, under a lock that
  * pthread_create takes as well.  Two that create threads, with stacks that libc
- * has kept: for the beginning of such a thread setegid() waits, too.
+ * has kept: for the beginning of such a thread setegid() waits, too.  And one
+ * that waits as setegid() does then, but in a word of the program's own.
  * round: the result of work(), once each of the six has got on.
  */
 #include "victim.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CALLERS	 4
@@ -17,6 +21,10 @@
 #define WORKERS	 (CALLERS + CREATORS)
 
 static atomic_ulong turn_count[WORKERS];
+
+/* setxid_mark_thread, nptl/nptl_setxid.c */
+#define AWAITED (uint32_t) - 2
+static atomic_uint own_word = AWAITED;
 
 /* With a constant in its place the function is too short for a jump. */
 static volatile int step = 1;
@@ -59,6 +67,15 @@ static void *run_creator(void *arg)
 	return NULL;
 }
 
+static void *run_waiter(void *arg)
+{
+	while (own_word == AWAITED)
+		syscall(SYS_futex, &own_word, FUTEX_WAIT_PRIVATE, AWAITED, NULL,
+			NULL, 0);
+	victim_die("the word was written to");
+	return arg;
+}
+
 static void await_round(void)
 {
 	for (int i = 0; i < WORKERS; i++) {
@@ -75,6 +92,8 @@ int main(void)
 	char command[64];
 
 	victim_init();
+	if (pthread_create(&thread, NULL, run_waiter, NULL))
+		victim_die("pthread_create");
 	for (int i = 0; i < WORKERS; i++) {
 		if (pthread_create(&thread, NULL,
 				   i < CALLERS ? run_caller : run_creator,
