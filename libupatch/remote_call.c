@@ -271,7 +271,7 @@ static bool has_reported(const struct host_report *report)
 /* What is looked at from time to time while the thread runs. */
 struct watch {
 	uint64_t gap_ns;
-	/* when the others are to be traced as well; 0: they are */
+	/* when the others are to be traced as well; 0: that was tried */
 	uint64_t trace_rivals_ns;
 	struct host_report report; /* as last seen */
 	/* newborn threads have been let go: it can return at any time */

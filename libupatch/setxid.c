@@ -13,8 +13,10 @@
 #include "clock.h"
 
 #define LOOK_GAP_NS 5000000UL
+#define LOOK_SHARE  4
 /* A thread that has been created mostly begins within a millisecond. */
-#define KNOT_NS	    20000000UL
+#define KNOT_NS 20000000UL
+/* At most; it has 51 bytes in glibc 2.36. */
 #define WRAPPER_LEN 64
 
 /* What pd->setxid_futex says: somebody waits for the beginning; it has begun. */
@@ -40,7 +42,7 @@ static bool is_of_libc(const struct setxid_watch *watch, upatch_addr_t pc)
 {
 	const upatch_addr_t wrapper = watch->wrapper;
 
-	if (wrapper && pc >= wrapper && pc < wrapper + WRAPPER_LEN)
+	if (!wrapper || (pc >= wrapper && pc < wrapper + WRAPPER_LEN))
 		return false;
 	return has_code(watch->libc, pc) || has_code(watch->libpthread, pc);
 }
@@ -72,33 +74,52 @@ static struct thread *find_caller(const struct setxid_watch *watch,
 	return NULL;
 }
 
+static bool host_waits_still(struct setxid_watch *watch, pid_t pid, pid_t host)
+{
+	struct task_futex wait = { 0 };
+	bool waits = tasks_waits_for_futex(pid, host, &wait);
+	bool is_same = waits && is_same_wait(&wait, &watch->host_wait);
+
+	watch->host_wait = wait;
+	return is_same;
+}
+
+/* One that has come since then may not be traced yet: next time. */
+static void look_for_caller(struct setxid_watch *watch, struct tracer *tracer)
+{
+	const struct task_futex before = watch->caller_wait;
+	struct thread *caller = find_caller(watch, tracer, &watch->caller_wait);
+
+	if (!caller) {
+		watch->caller = 0;
+		(void)!tracer_seize_all(tracer, 0, false, NULL);
+	} else if (caller->tid != watch->caller ||
+		   !is_same_wait(&before, &watch->caller_wait)) {
+		watch->caller = caller->tid;
+	} else {
+		watch->is_asked = true;
+		tracer_look_at_call(tracer, caller);
+		tracer_interrupt(tracer, caller);
+	}
+}
+
 void setxid_look(struct setxid_watch *watch, struct tracer *tracer,
 		 const struct thread *host)
 {
-	const struct setxid_watch before = *watch;
-	struct thread *caller;
-	uint64_t now = clock_now_ns();
+	uint64_t begin = clock_now_ns();
 
-	if (now - watch->looked_ns < LOOK_GAP_NS)
+	if (begin < watch->next_ns)
 		return;
-	watch->looked_ns = now;
-	watch->caller = 0;
-	if (!tasks_waits_for_futex(tracer->pid, host->tid, &watch->host_wait))
-		return;
-	caller = find_caller(watch, tracer, &watch->caller_wait);
-	if (!caller)
-		return;
-	watch->caller = caller->tid;
-	if (before.caller != watch->caller ||
-	    !is_same_wait(&before.caller_wait, &watch->caller_wait) ||
-	    !is_same_wait(&before.host_wait, &watch->host_wait)) {
-		watch->since_ns = now;
-		return;
+	watch->is_asked = false;
+	if (!host_waits_still(watch, tracer->pid, host->tid)) {
+		watch->since_ns = begin;
+		watch->caller = 0;
+	} else if (begin - watch->since_ns >= KNOT_NS) {
+		look_for_caller(watch, tracer);
 	}
-	if (now - watch->since_ns < KNOT_NS)
-		return;
-	tracer_look_at_call(tracer, caller);
-	tracer_interrupt(tracer, caller);
+	/* It looks at all threads, at a priority before theirs. */
+	watch->next_ns = clock_now_ns() + LOOK_GAP_NS +
+			 LOOK_SHARE * (clock_now_ns() - begin);
 }
 
 /*
@@ -111,7 +132,7 @@ void setxid_serve(const struct setxid_watch *watch,
 {
 	struct task_futex wait;
 
-	if (stopped->tid == watch->caller &&
+	if (watch->is_asked && stopped->tid == watch->caller &&
 	    tasks_waits_for_futex(stopped->tracer->pid, stopped->tid, &wait) &&
 	    is_same_wait(&wait, &watch->caller_wait) &&
 	    is_awaited(watch, &wait))

@@ -18,23 +18,28 @@
 
 struct setxid_watch {
 	const struct memory *memory;
-	/* where setegid is: until glibc 2.33 in the second; NULL: not there */
+	/* setegid is in one of them; NULL: not there */
 	const struct module *libc, *libpthread;
-	/* syscall(2), in which whoever waits is not the library; 0: not there */
+	/* syscall(2): a wait in it is the program's own; 0: nothing is done */
 	upatch_addr_t wrapper;
 
-	/* What was found at the last look. */
-	uint64_t looked_ns;
-	/* who waits for a beginning, where, since when; 0: nobody */
-	pid_t caller;
-	struct task_futex caller_wait, host_wait;
+	/* What was found at the last look, and when the next one is due. */
+	uint64_t next_ns;
+	/* where host waits, since when */
+	struct task_futex host_wait;
 	uint64_t since_ns;
+	/* who waits for a beginning, where; 0: nobody */
+	pid_t caller;
+	struct task_futex caller_wait;
+	/* that one has been interrupted, to be let go on */
+	bool is_asked;
 };
 
 /*
  * To be called from time to time while `host` calls dlopen and all threads are
- * traced.  Where the three have waited for each other for a while, the caller
- * of setegid is interrupted.
+ * traced.  If host has waited for the same lock for 20 ms, and a caller of setegid
+ * for the same thread to begin at two looks, the caller is interrupted.  Who
+ * creates the thread is not looked at: to untie what is no dead lock is harmless.
  */
 void setxid_look(struct setxid_watch *watch, struct tracer *tracer,
 		 const struct thread *host);

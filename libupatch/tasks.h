@@ -94,13 +94,16 @@ struct task_place {
 };
 /* False: it waits in no system call, or that is not known. */
 bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place);
-/* A wait in a lock or condition variable of the C library. */
+/* A wait until a word of memory is changed, without a time-out (futex(2)). */
 struct task_futex {
 	uint64_t addr;	/* of the word */
-	uint32_t value; /* what that was to be */
+	uint32_t value; /* that it waits to see changed */
 	uint64_t pc;
 };
-/* FUTEX_WAIT, private to the process; also where it is stopped in there. */
+/*
+ * FUTEX_WAIT_PRIVATE, as locks of the C library do it; also where the thread is
+ * stopped in there.
+ */
 bool tasks_waits_for_futex(pid_t pid, pid_t tid, struct task_futex *ret_wait);
 /* How often it has gone to sleep; false: that is not known. */
 bool tasks_sleep_count(pid_t pid, pid_t tid, uint64_t *ret_count);
