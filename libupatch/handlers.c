@@ -8,9 +8,10 @@
 #include "tasks.h"
 
 /* Longer stacks are not guessed at: a stopped thread tells their end. */
-#define GUESS_MAX	(256UL * 1024)
-#define STOPPED_AT_ONCE 8
-#define PAUSE_NS	2000000UL
+#define GUESS_MAX (256UL * 1024)
+/* So few are stopped without a second look. */
+#define FEW	 8
+#define PAUSE_NS 2000000UL
 
 struct search {
 	struct process *process;
@@ -40,9 +41,9 @@ static bool is_suspect(const struct thread *thread, void *user)
  * It waits in a system call, now, while it is traced: a frame that was there
  * before lies above its stack pointer and does not change.  One that is just
  * being made, by a signal that was taken before the thread was seized, holds
- * the very pc that is looked at here.
+ * the very pc that is looked at here.  False: it waits in none.
  */
-static void look_from_outside(struct search *search, struct thread *thread)
+static bool look_from_outside(struct search *search, struct thread *thread)
 {
 	const struct scan_values *values = search->tracer->watched;
 	struct stack_copy copy;
@@ -50,22 +51,24 @@ static void look_from_outside(struct search *search, struct thread *thread)
 	const struct map *map;
 	size_t offset;
 
-	if (!tasks_waits_at(search->tracer->pid, thread->tid, &place) ||
-	    stack_scan_has(values, place.pc))
-		return;
+	if (!tasks_waits_at(search->tracer->pid, thread->tid, &place))
+		return false;
+	if (stack_scan_has(values, place.pc))
+		return true;
 	map = maps_find(&search->process->maps, place.sp);
 	if (!map || map->end - place.sp > GUESS_MAX)
-		return;
+		return true;
 	copy.base = place.sp;
 	copy.len = map->end - place.sp;
 	if (examine_buffer_reserve(search->buffer, copy.len))
-		return;
+		return true;
 	copy.bytes = search->buffer->bytes;
 	thread->was_seen = true;
 	thread->is_clear =
 		memory_read_some(&search->process->memory, copy.base,
 				 search->buffer->bytes, copy.len) == copy.len &&
 		!stack_scan_find(values, &copy, 0, &offset);
+	return true;
 }
 
 /* The kernel's own, for io_uring, have registers that are all zero. */
@@ -97,21 +100,20 @@ static void look_at_stopped(struct thread *thread, void *user)
 				  &offset));
 }
 
-/* Returns how many are left. */
+/* Returns how many do not wait. */
 static size_t look_at_waiting(struct search *search)
 {
 	const struct tracer *tracer = search->tracer;
-	size_t left = 0;
+	size_t running = 0;
 
 	for (size_t i = 0; i < tracer->count; i++) {
 		struct thread *thread = tracer->threads[i];
 
 		if (thread->run != THREAD_RUNS || thread->is_clear)
 			continue;
-		look_from_outside(search, thread);
-		left += !thread->is_clear;
+		running += !look_from_outside(search, thread);
 	}
-	return left;
+	return running;
 }
 
 /*
@@ -120,15 +122,15 @@ static size_t look_at_waiting(struct search *search)
  */
 static void look_while_it_helps(struct search *search)
 {
-	size_t left = look_at_waiting(search), before;
+	size_t running = look_at_waiting(search), before;
 
 	do {
-		if (left <= STOPPED_AT_ONCE)
+		if (running <= FEW)
 			return;
 		tracer_serve(search->tracer, clock_now_ns() + PAUSE_NS);
-		before = left;
-		left = look_at_waiting(search);
-	} while (left <= before / 2);
+		before = running;
+		running = look_at_waiting(search);
+	} while (running <= before / 2);
 }
 
 static const struct thread *find_suspect(const struct tracer *tracer)
