@@ -91,7 +91,8 @@ typedef int called_function(int x);
 
 /* Of the library that was loaded last. */
 static called_function *library_caller;
-static called_function *behind_jump;
+/* One that begins with a jump: see place_jump. */
+static called_function *jump_function;
 
 #define DEFINE(name)                                                           \
 	static REPLACED int name(int x)                                        \
@@ -247,7 +248,7 @@ static void report_pause(void)
 	printf("%lu\n", pause);
 }
 
-/* Reached through a pointer, which costs nothing that is predicted. */
+/* The call through a pointer is predicted, and costs what a direct one does. */
 static __attribute__((noipa)) uint64_t time_calls(called_function *function)
 {
 	uint64_t begin = now_ns();
@@ -275,7 +276,7 @@ static uint64_t time_library_caller(void)
 
 static uint64_t time_jump(void)
 {
-	return time_calls(behind_jump);
+	return time_calls(jump_function);
 }
 
 static uint64_t time_leaf(void)
@@ -329,7 +330,7 @@ static void occupy(unsigned long gib)
 
 /*
  * A function whose first instruction leads to `to`, as that of one that is
- * patched by hand would: to another mapping, up to 2 GiB away.
+ * patched by hand would: to another mapping.  Once for each `to`.
  */
 static called_function *place_jump(called_function *to)
 {
@@ -358,7 +359,7 @@ static called_function *place_jump(called_function *to)
 
 static void report_jump(called_function *to)
 {
-	behind_jump = place_jump(to);
+	jump_function = place_jump(to);
 	report_cost(time_jump);
 }
 
