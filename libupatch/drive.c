@@ -23,6 +23,7 @@ struct driver {
 	struct mover *mover; /* while it moves */
 	struct sought sought;
 	uint64_t last_progress_ns;
+	bool was_crowded;  /* see struct mover */
 	bool was_reversed; /* by us, as the time was over */
 	bool was_asked;	   /* by us, as the caller asked to stop */
 	bool ends_reversed;
@@ -194,6 +195,7 @@ static int move(struct driver *driver, uint64_t deadline_ns,
 		.tracer = driver->tracer,
 		.sought = &driver->sought,
 		.thread_count = tracer_count(driver->tracer),
+		.was_crowded = driver->was_crowded,
 		.refresh = refresh_sought,
 		.is_stale = is_sought_stale,
 		.publish = publish_sought,
@@ -370,7 +372,7 @@ static int drive_traced(struct tracer *tracer, struct driver *driver,
 
 	driver->ends_reversed = operation->view.state.transition.reversed;
 	tracer->deadlines.thread_offset = operation->view.state.thread_offset;
-	tracer->was_crowded = priority_stays_crowded();
+	driver->was_crowded = !ret && priority_stays_crowded();
 	if (!ret)
 		ret = tracer_seize_all(tracer, operation->agent_tid, true, err);
 	if (!ret)

@@ -165,7 +165,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 	int ret;
 
 	tracer->deadlines.thread_offset = mover.thread_offset;
-	tracer->was_crowded = priority_stays_crowded();
+	mover.was_crowded = priority_stays_crowded();
 	ret = tracer_seize_all(tracer, operation->agent_tid, true, err);
 	if (!ret)
 		ret = sought_for_unload(&operation->view, leaving->patch,

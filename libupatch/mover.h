@@ -54,7 +54,9 @@ struct mover {
 	bool (*stop)(struct mover *mover, void *user);
 	void *user;
 
-	bool is_published;
+	/* priority_stays_crowded, before all threads were stopped and woken */
+	bool was_crowded;
+	bool is_published; /* `publish` said true */
 	/* what mover_run found out */
 	size_t thread_count, moved_count;
 	struct blocking_thread last_blocking; /* text only, no backtrace */

@@ -86,13 +86,18 @@ void priority_restore(struct priority *priority)
 	(void)turns_set(priority->tid, &priority->before);
 }
 
-void priority_hurry(struct priority *priority)
+static void hurry(struct priority *priority)
 {
 	struct turns turns;
 
-	if (!priority->is_raised && turns_are_very_rare() &&
-	    turns_get(0, &turns) && is_ours(&turns))
+	if (turns_get(0, &turns) && is_ours(&turns))
 		raise_thread(priority, 0);
+}
+
+void priority_hurry(struct priority *priority)
+{
+	if (!priority->is_raised && turns_are_very_rare())
+		hurry(priority);
 }
 
 /*
@@ -172,7 +177,7 @@ void priority_raise_tracer(bool is_hurried, struct priority *ret_priority)
 		return;
 	wanted.nice = TURNS_HIGHEST;
 	(void)turns_set(0, &wanted);
-	priority_hurry(ret_priority);
+	hurry(ret_priority);
 }
 
 void priority_raise_agent(pid_t tid)

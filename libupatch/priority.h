@@ -24,7 +24,10 @@ struct priority {
  * in our way, and a raised priority only puts us in the way of the target.
  */
 bool priority_is_crowded(void);
-/* Not just while threads that have woken up get through; see turns.h. */
+/*
+ * Not just until threads that have woken up are through: by three looks, 2 ms
+ * apart (turns.h).  Who hurries already has had these.
+ */
 bool priority_stays_crowded(void);
 /* How long a thread that computes waits, about, until its turn comes again. */
 uint64_t priority_turn_ns(void);

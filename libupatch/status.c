@@ -203,6 +203,7 @@ static int look_at_threads(struct tracer *tracer, void *user,
 	int ret;
 
 	tracer->deadlines.thread_offset = state->thread_offset;
+	mover.was_crowded = priority_stays_crowded();
 	ret = tracer_seize_all(tracer, agent, false, err);
 	if (!ret)
 		ret = sought_for_transition(looking->process, &status->view,

@@ -120,8 +120,6 @@ struct tracer {
 	uint64_t room_until_ns; /* see make_room.h; 0: nobody is held */
 	/* of the thread that traces, where turns are very rare */
 	struct priority priority;
-	/* priority_stays_crowded, before threads were stopped and woken */
-	bool was_crowded;
 };
 
 void tracer_init(struct tracer *tracer, pid_t pid);

@@ -42,8 +42,8 @@ long turns_wanted(void);
 /* Those that we may use. */
 long turns_processors(void);
 /*
- * More than one thread per processor, at each of three looks within 4 ms; those
- * after the first are only taken while it is so.
+ * More than one thread per processor, at each of three looks, 2 ms apart; those
+ * after the first are only taken while it is so, and it sleeps in between.
  */
 bool turns_stay_wanted(void);
 /* More than two, likewise; or now. */
