@@ -21,7 +21,6 @@
 #include <time.h>
 
 #include "clock.h"
-#include "kernel_file.h"
 #include "maps.h"
 #include "protocol.h"
 
@@ -141,31 +140,18 @@ static bool may_change(struct call_deadlines *deadlines, pid_t tid,
 
 /* --- Before the stop -------------------------------------------------------- */
 
-/* proc(5), syscall.  False: it is in none, or runs. */
-static bool read_call(pid_t tid, struct call_deadline *call)
-{
-	uint64_t *arguments = call->arguments;
-	char line[256];
-
-	return kernel_file_read(line, sizeof(line), "/proc/%d/task/%d/syscall",
-				tid, tid) &&
-	       sscanf(line, "%lu %lx %lx %lx %lx %lx %lx %*x %lx",
-		      &call->number, &arguments[0], &arguments[1],
-		      &arguments[2], &arguments[3], &arguments[4],
-		      &arguments[5], &call->pc) == 8;
-}
-
 static bool is_same_call(const struct call_deadline *a,
 			 const struct call_deadline *b)
 {
-	return a->number == b->number && a->pc == b->pc &&
-	       !memcmp(a->arguments, b->arguments, sizeof(a->arguments));
+	return a->made.number == b->made.number && a->made.pc == b->made.pc &&
+	       !memcmp(a->made.arguments, b->made.arguments,
+		       sizeof(a->made.arguments));
 }
 
 /* False: it waits for as long as it takes. */
 static bool read_timeout(pid_t tid, struct call_deadline *call)
 {
-	uint64_t value = call->arguments[call->timeout.argument];
+	uint64_t value = call->made.arguments[call->timeout.argument];
 	struct timespec time;
 	size_t len;
 
@@ -209,7 +195,7 @@ void call_deadline_look(struct call_deadlines *deadlines, pid_t tid,
 	if (now - deadline->looked_ns < FRESH_NS)
 		return;
 	deadline->looked_ns = now;
-	if (!read_call(tid, &call)) {
+	if (!tasks_call(tid, tid, &call.made)) {
 		/* What we made again is known again at the stop. */
 		if (deadline->state == CALL_SEEN)
 			deadline->state = CALL_NONE;
@@ -218,9 +204,9 @@ void call_deadline_look(struct call_deadlines *deadlines, pid_t tid,
 	if (deadline->state == CALL_KNOWN && is_same_call(deadline, &call))
 		return;
 	deadline->state = CALL_NONE;
-	if (!arch_timeout_find(call.number, &call.timeout) ||
+	if (!arch_timeout_find(call.made.number, &call.timeout) ||
 	    !read_timeout(tid, &call) ||
-	    !may_change(deadlines, tid, call.pc, call.timeout.argument) ||
+	    !may_change(deadlines, tid, call.made.pc, call.timeout.argument) ||
 	    !sched_clock_read(tid, &call.sleep))
 		return;
 	/* The sleep that was read has begun by now; it may be of the next call. */
@@ -234,11 +220,11 @@ void call_deadline_look(struct call_deadlines *deadlines, pid_t tid,
 static bool is_pending(const struct call_deadline *deadline,
 		       const struct arch_regs *regs)
 {
-	if (arch_pending_number(regs) != deadline->number ||
-	    arch_pending_pc(regs) != deadline->pc)
+	if (arch_pending_number(regs) != deadline->made.number ||
+	    arch_pending_pc(regs) != deadline->made.pc)
 		return false;
 	for (unsigned int i = 0; i < ARCH_CALL_ARGUMENTS; i++) {
-		if (arch_argument(regs, i) != deadline->arguments[i])
+		if (arch_argument(regs, i) != deadline->made.arguments[i])
 			return false;
 	}
 	return true;
@@ -276,7 +262,7 @@ static void set_timeout(const struct call_deadlines *deadlines, pid_t tid,
 	else if (!write_copy(deadlines, tid, regs, ns, &value))
 		return;
 	arch_set_argument(regs, deadline->timeout.argument, value);
-	deadline->arguments[deadline->timeout.argument] = value;
+	deadline->made.arguments[deadline->timeout.argument] = value;
 }
 
 /*
@@ -306,16 +292,16 @@ static void begin_now(struct call_deadlines *deadlines, pid_t tid,
 		      struct call_deadline *deadline)
 {
 	struct call_deadline call = {
-		.number = arch_pending_number(regs),
-		.pc = arch_pending_pc(regs),
+		.made.number = arch_pending_number(regs),
+		.made.pc = arch_pending_pc(regs),
 		.has_end = true,
 		.looked_ns = deadline->looked_ns,
 	};
 
 	deadline->state = CALL_NONE;
 	for (unsigned int i = 0; i < ARCH_CALL_ARGUMENTS; i++)
-		call.arguments[i] = arch_argument(regs, i);
-	if (!arch_timeout_find(call.number, &call.timeout) ||
+		call.made.arguments[i] = arch_argument(regs, i);
+	if (!arch_timeout_find(call.made.number, &call.timeout) ||
 	    !read_timeout(tid, &call))
 		return;
 	/* To read the maps takes milliseconds: before the next stop. */
@@ -324,7 +310,7 @@ static void begin_now(struct call_deadlines *deadlines, pid_t tid,
 		deadline->looked_ns = 0;
 		return;
 	}
-	if (!may_change(deadlines, tid, call.pc, call.timeout.argument))
+	if (!may_change(deadlines, tid, call.made.pc, call.timeout.argument))
 		return;
 	call.end_ns = now + call.timeout_ns;
 	call.state = CALL_KNOWN;

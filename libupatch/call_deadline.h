@@ -12,6 +12,7 @@
 
 #include "arch/call_timeout.h"
 #include "sched_clock.h"
+#include "tasks.h"
 
 /*
  * What is known of the call that a thread is in:
@@ -32,8 +33,7 @@ struct call_deadline {
 	enum call_state state;
 	struct arch_timeout timeout;
 	/* with what we have put in place of the time-out */
-	uint64_t number, arguments[ARCH_CALL_ARGUMENTS];
-	upatch_addr_t pc;
+	struct task_call made;
 	uint64_t timeout_ns;
 	/* CLOCK_MONOTONIC; or the latest that it can be */
 	uint64_t end_ns;

@@ -382,29 +382,44 @@ long tasks_syscall(pid_t pid, pid_t tid)
 	return strtol(line, NULL, 10);
 }
 
+bool tasks_call(pid_t pid, pid_t tid, struct task_call *ret_call)
+{
+	struct task_call call;
+	uint64_t *arguments = call.arguments;
+	char line[256];
+
+	if (!read_task_file(pid, tid, "syscall", line, sizeof(line)) ||
+	    sscanf(line, "%lu %lx %lx %lx %lx %lx %lx %lx %lx", &call.number,
+		   &arguments[0], &arguments[1], &arguments[2], &arguments[3],
+		   &arguments[4], &arguments[5], &call.sp, &call.pc) != 9)
+		return false;
+	*ret_call = call;
+	return true;
+}
+
 bool tasks_waits_at(pid_t pid, pid_t tid, struct task_place *ret_place)
 {
-	char line[256];
-	long number;
+	struct task_call call;
 
-	return read_task_file(pid, tid, "syscall", line, sizeof(line)) &&
-	       sscanf(line, "%ld %*x %*x %*x %*x %*x %*x %lx %lx", &number,
-		      &ret_place->sp, &ret_place->pc) == 3 &&
-	       number >= 0;
+	if (!tasks_call(pid, tid, &call))
+		return false;
+	*ret_place = (struct task_place){ .sp = call.sp, .pc = call.pc };
+	return true;
 }
 
 bool tasks_waits_for_futex(pid_t pid, pid_t tid, struct task_futex *ret_wait)
 {
-	unsigned long op, value;
-	char line[256];
-	long number;
+	struct task_call call;
 
-	if (!read_task_file(pid, tid, "syscall", line, sizeof(line)) ||
-	    sscanf(line, "%ld %lx %lx %lx %*x %*x %*x %*x %lx", &number,
-		   &ret_wait->addr, &op, &value, &ret_wait->pc) != 5)
+	if (!tasks_call(pid, tid, &call) || call.number != SYS_futex ||
+	    call.arguments[1] != FUTEX_WAIT_PRIVATE)
 		return false;
-	ret_wait->value = (uint32_t)value;
-	return number == SYS_futex && op == FUTEX_WAIT_PRIVATE;
+	*ret_wait = (struct task_futex){
+		.addr = call.arguments[0],
+		.value = (uint32_t)call.arguments[2],
+		.pc = call.pc,
+	};
+	return true;
 }
 
 bool tasks_sleep_count(pid_t pid, pid_t tid, uint64_t *ret_count)

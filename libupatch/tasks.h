@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "arch/call_timeout.h"
 #include "error.h"
 
 /* All thread ids; *ret_tids is freed with free(). */
@@ -88,6 +89,16 @@ pid_t tasks_find_inner(pid_t pid, pid_t inner_tid);
 pid_t tasks_find_comm(pid_t pid, const char *comm);
 /* The system call it waits in, -1 if it runs or that is not known. */
 long tasks_syscall(pid_t pid, pid_t tid);
+/* The system call that a thread is in. */
+struct task_call {
+	uint64_t number, arguments[ARCH_CALL_ARGUMENTS];
+	uint64_t sp, pc;
+};
+/*
+ * False: it is in none, or runs.  Where it is stopped inside a call, that is
+ * shown as well.
+ */
+bool tasks_call(pid_t pid, pid_t tid, struct task_call *ret_call);
 /* Where the program waits. */
 struct task_place {
 	uint64_t sp, pc;
@@ -100,10 +111,7 @@ struct task_futex {
 	uint32_t value; /* that it waits to see changed */
 	uint64_t pc;
 };
-/*
- * FUTEX_WAIT_PRIVATE, as locks of the C library do it; also where the thread is
- * stopped in there.
- */
+/* FUTEX_WAIT_PRIVATE, as locks of the C library do it. */
 bool tasks_waits_for_futex(pid_t pid, pid_t tid, struct task_futex *ret_wait);
 /* How often it has gone to sleep; false: that is not known. */
 bool tasks_sleep_count(pid_t pid, pid_t tid, uint64_t *ret_count);
