@@ -81,14 +81,13 @@ static void find_libc(struct call_deadlines *deadlines, pid_t tid)
 	maps_free(&maps);
 }
 
-static bool is_in_libc(struct call_deadlines *deadlines, pid_t tid,
-		       upatch_addr_t pc)
+bool call_deadlines_is_libc(struct call_deadlines *deadlines, pid_t tid,
+			    upatch_addr_t pc)
 {
 	if (!deadlines->has_libc)
 		find_libc(deadlines, tid);
 	for (size_t i = 0; i < deadlines->libc_count; i++) {
-		if (pc - deadlines->libc[i].start <
-		    deadlines->libc[i].end - deadlines->libc[i].start)
+		if (addr_range_has(&deadlines->libc[i], pc))
 			return true;
 	}
 	return false;
@@ -113,7 +112,7 @@ static bool judge_place(struct call_deadlines *deadlines, pid_t tid,
 	uint8_t code[CODE_MAX];
 	size_t len;
 
-	return is_in_libc(deadlines, tid, pc) &&
+	return call_deadlines_is_libc(deadlines, tid, pc) &&
 	       read_target(tid, pc, code, sizeof(code), &len) &&
 	       arch_argument_is_dead(code, len, pc, argument);
 }

@@ -69,6 +69,13 @@ struct call_deadlines {
 void call_deadlines_fini(struct call_deadlines *deadlines);
 
 /*
+ * Whether that is code of the C library, libpthread included.  The first time
+ * it reads the maps of the thread's process.
+ */
+bool call_deadlines_is_libc(struct call_deadlines *deadlines, pid_t tid,
+			    upatch_addr_t pc);
+
+/*
  * Before a thread is interrupted, while it runs.  What was seen a moment ago is
  * not looked at again.
  */

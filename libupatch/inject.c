@@ -42,6 +42,7 @@
 /* What the stub and the calls need of the target's C library. */
 struct libc_entries {
 	upatch_addr_t mmap, munmap, dlopen, dlsym, dlerror, errno_location;
+	upatch_addr_t syscall;
 	upatch_addr_t sigreturn;
 };
 
@@ -146,6 +147,7 @@ static int find_libc(const struct process *process, struct libc_entries *libc,
 	libc->munmap = process_exported(process, module, "munmap");
 	libc->errno_location =
 		process_exported(process, module, "__errno_location");
+	libc->syscall = process_exported(process, module, "syscall");
 	libc->dlopen = find_dl_function(process, module, "dlopen");
 	libc->dlsym = find_dl_function(process, module, "dlsym");
 	libc->dlerror = find_dl_function(process, module, "dlerror");
@@ -501,21 +503,6 @@ static void unmap_leftover(struct entry *entry, struct tracer *tracer,
 		error_append(err, "%s", problem.message);
 }
 
-static struct setxid_watch watch_setxid(const struct process *process)
-{
-	const struct module *libc =
-		modules_find_name(&process->modules, "libc.so.6");
-
-	return (struct setxid_watch){
-		.memory = &process->memory,
-		.libc = libc,
-		.libpthread =
-			modules_find_name(&process->modules, "libpthread.so.0"),
-		.wrapper =
-			libc ? process_exported(process, libc, "syscall") : 0,
-	};
-}
-
 /*
  * The agent unmaps what the thread has stood on: it must not hear of that before
  * the thread stands where it was, nor run.
@@ -523,7 +510,10 @@ static struct setxid_watch watch_setxid(const struct process *process)
 static int borrow_thread(struct entry *entry, struct tracer *tracer,
 			 struct thread *thread, struct upatch_error *err)
 {
-	struct setxid_watch setxid;
+	struct setxid_watch setxid = {
+		.memory = &entry->process->memory,
+		.wrapper = entry->libc.syscall,
+	};
 	struct remote_call call;
 	struct upatch_error close_err;
 	struct priority priority = { 0 };
@@ -539,7 +529,6 @@ static int borrow_thread(struct entry *entry, struct tracer *tracer,
 	/* The thread is away from its work, and it waits for us. */
 	priority_raise(&priority);
 	if (entry->image) {
-		setxid = watch_setxid(entry->process);
 		call.setxid = &setxid;
 		ret = load_runtime(entry, &call, err);
 	} else {

@@ -29,32 +29,24 @@ static bool is_same_wait(const struct task_futex *one,
 	       one->pc == other->pc;
 }
 
-static bool has_code(const struct module *module, upatch_addr_t pc)
+static bool is_in_wrapper(const struct setxid_watch *watch, upatch_addr_t pc)
 {
-	for (size_t i = 0; module && i < module->text_count; i++) {
-		if (pc >= module->text[i].start && pc < module->text[i].end)
-			return true;
-	}
-	return false;
-}
-
-static bool is_of_libc(const struct setxid_watch *watch, upatch_addr_t pc)
-{
-	const upatch_addr_t wrapper = watch->wrapper;
-
-	if (!wrapper || (pc >= wrapper && pc < wrapper + WRAPPER_LEN))
-		return false;
-	return has_code(watch->libc, pc) || has_code(watch->libpthread, pc);
+	return pc >= watch->wrapper && pc < watch->wrapper + WRAPPER_LEN;
 }
 
 /* A program can wait for the same value, in a word of its own. */
-static bool is_awaited(const struct setxid_watch *watch,
-		       const struct task_futex *wait)
+static bool is_caller(const struct setxid_watch *watch,
+		      const struct thread *thread, struct task_futex *ret_wait)
 {
+	struct tracer *tracer = thread->tracer;
 	uint32_t word = begun;
 
-	return wait->value == awaited && is_of_libc(watch, wait->pc) &&
-	       memory_read_some(watch->memory, wait->addr, &word,
+	return tasks_waits_for_futex(tracer->pid, thread->tid, ret_wait) &&
+	       ret_wait->value == awaited &&
+	       !is_in_wrapper(watch, ret_wait->pc) &&
+	       call_deadlines_is_libc(&tracer->deadlines, thread->tid,
+				      ret_wait->pc) &&
+	       memory_read_some(watch->memory, ret_wait->addr, &word,
 				sizeof(word)) == sizeof(word) &&
 	       word == awaited;
 }
@@ -67,8 +59,7 @@ static struct thread *find_caller(const struct setxid_watch *watch,
 		struct thread *thread = tracer->threads[i];
 
 		if (thread->run == THREAD_RUNS &&
-		    tasks_waits_for_futex(tracer->pid, thread->tid, ret_wait) &&
-		    is_awaited(watch, ret_wait))
+		    is_caller(watch, thread, ret_wait))
 			return thread;
 	}
 	return NULL;
@@ -108,7 +99,7 @@ void setxid_look(struct setxid_watch *watch, struct tracer *tracer,
 {
 	uint64_t begin = clock_now_ns();
 
-	if (begin < watch->next_ns)
+	if (!watch->wrapper || begin < watch->next_ns)
 		return;
 	watch->is_asked = false;
 	if (!host_waits_still(watch, tracer->pid, host->tid)) {
@@ -133,9 +124,8 @@ void setxid_serve(const struct setxid_watch *watch,
 	struct task_futex wait;
 
 	if (watch->is_asked && stopped->tid == watch->caller &&
-	    tasks_waits_for_futex(stopped->tracer->pid, stopped->tid, &wait) &&
-	    is_same_wait(&wait, &watch->caller_wait) &&
-	    is_awaited(watch, &wait))
+	    is_caller(watch, stopped, &wait) &&
+	    is_same_wait(&wait, &watch->caller_wait))
 		(void)!memory_write(watch->memory, wait.addr, &begun,
 				    sizeof(begun), NULL);
 }

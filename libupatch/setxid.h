@@ -12,14 +12,11 @@
 #define UPATCH_SETXID_H
 
 #include "memory.h"
-#include "modules.h"
 #include "tasks.h"
 #include "tracer.h"
 
 struct setxid_watch {
 	const struct memory *memory;
-	/* setegid is in one of them; NULL: not there */
-	const struct module *libc, *libpthread;
 	/* syscall(2): a wait in it is the program's own; 0: nothing is done */
 	upatch_addr_t wrapper;
 
