@@ -91,8 +91,6 @@ typedef int called_function(int x);
 
 /* Of the library that was loaded last. */
 static called_function *library_caller;
-/* One that begins with a jump: see place_jump. */
-static called_function *jump_function;
 
 #define DEFINE(name)                                                           \
 	static REPLACED int name(int x)                                        \
@@ -259,54 +257,37 @@ static __attribute__((noipa)) uint64_t time_calls(called_function *function)
 	return now_ns() - begin;
 }
 
-static uint64_t time_work(void)
-{
-	return time_calls(work);
-}
-
-static uint64_t time_caller(void)
-{
-	return time_calls(caller);
-}
-
-static uint64_t time_library_caller(void)
-{
-	return time_calls(library_caller);
-}
-
-static uint64_t time_jump(void)
-{
-	return time_calls(jump_function);
-}
-
-static uint64_t time_leaf(void)
+static uint64_t time_leaf(called_function *unused)
 {
 	uint64_t begin = now_ns();
 	int x = 0;
 
+	(void)unused;
 	for (unsigned long i = 0; i < CALLS; i++)
 		x = use_leaf(x, 1);
 	return now_ns() - begin;
 }
 
 /* Each addition needs the result of the one before. */
-static uint64_t time_cycle(void)
+static uint64_t time_cycle(called_function *unused)
 {
 	uint64_t begin = now_ns();
 	unsigned long x = 0;
 
+	(void)unused;
 	for (unsigned long i = 0; i < CALLS; i++)
 		__asm__ volatile("add $1, %0" : "+r"(x));
 	return now_ns() - begin;
 }
 
 /* The best batch: what else runs on this machine only ever adds. */
-static void report_cost(uint64_t (*time_batch)(void))
+static void report_cost(uint64_t (*time_batch)(called_function *),
+			called_function *function)
 {
 	uint64_t best = UINT64_MAX;
 
 	for (int i = 0; i < CALL_BATCHES; i++) {
-		uint64_t ns = time_batch();
+		uint64_t ns = time_batch(function);
 
 		if (ns < best)
 			best = ns;
@@ -357,12 +338,6 @@ static called_function *place_jump(called_function *to)
 	return (called_function *)jump;
 }
 
-static void report_jump(called_function *to)
-{
-	jump_function = place_jump(to);
-	report_cost(time_jump);
-}
-
 static void load(const char *path)
 {
 	void *library = dlopen(path, RTLD_NOW);
@@ -388,19 +363,19 @@ static void obey(const char *command)
 	else if (!strcmp(command, "end"))
 		report_pause();
 	else if (!strcmp(command, "work"))
-		report_cost(time_work);
+		report_cost(time_calls, work);
 	else if (!strcmp(command, "caller"))
-		report_cost(time_caller);
+		report_cost(time_calls, caller);
 	else if (!strcmp(command, "leaf"))
-		report_cost(time_leaf);
+		report_cost(time_leaf, NULL);
 	else if (!strcmp(command, "caller_jump"))
-		report_jump(caller);
+		report_cost(time_calls, place_jump(caller));
 	else if (!strcmp(command, "cycle"))
-		report_cost(time_cycle);
+		report_cost(time_cycle, NULL);
 	else if (!strcmp(command, "library_caller"))
-		report_cost(time_library_caller);
+		report_cost(time_calls, library_caller);
 	else if (!strcmp(command, "library_jump"))
-		report_jump(library_caller);
+		report_cost(time_calls, place_jump(library_caller));
 	else
 		printf("unknown command\n");
 }
