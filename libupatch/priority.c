@@ -11,12 +11,12 @@
 
 bool priority_is_crowded(void)
 {
-	return turns_wanted() > turns_processors() + 1;
+	return turns_are_short_now();
 }
 
 bool priority_stays_crowded(void)
 {
-	return priority_is_hurried() || turns_stay_wanted();
+	return priority_is_hurried() || turns_are_short();
 }
 
 uint64_t priority_turn_ns(void)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* So many threads for each processor; one more is the one that asks. */
-#define CROWD_FACTOR	 1
+#define SHORT_FACTOR	 1
 #define RARE_FACTOR	 2
 #define VERY_RARE_FACTOR 8
 #define LOOKS		 3
@@ -71,9 +71,14 @@ static bool exceed_for_a_while(long factor)
 	return exceed(factor);
 }
 
-bool turns_stay_wanted(void)
+bool turns_are_short_now(void)
 {
-	return exceed_for_a_while(CROWD_FACTOR);
+	return exceed(SHORT_FACTOR);
+}
+
+bool turns_are_short(void)
+{
+	return exceed_for_a_while(SHORT_FACTOR);
 }
 
 bool turns_are_rare_now(void)

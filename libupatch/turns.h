@@ -42,17 +42,16 @@ long turns_wanted(void);
 /* Those that we may use. */
 long turns_processors(void);
 /*
- * More than one thread per processor, at each of three looks, 2 ms apart; those
- * after the first are only taken while it is so, and it sleeps in between.
+ * More than one thread per processor, more than two, more than eight: so many
+ * that whoever takes his turns lasts for seconds; below that it is as with
+ * servers that have work to do.  At each of three looks, 2 ms apart; those after
+ * the first are only taken while it is so, and it sleeps in between.
  */
-bool turns_stay_wanted(void);
-/* More than two, likewise; or now. */
+bool turns_are_short(void);
 bool turns_are_rare(void);
-bool turns_are_rare_now(void);
-/*
- * More than eight, likewise: so many that whoever takes his turns lasts for
- * seconds.  Below that it is as with servers that have work to do.
- */
 bool turns_are_very_rare(void);
+/* By one look: for who must not be kept waiting. */
+bool turns_are_short_now(void);
+bool turns_are_rare_now(void);
 
 #endif
