@@ -44,7 +44,7 @@ struct look {
 	/* all unmoved threads, not only those that say that they have moved */
 	bool is_full;
 	bool is_crowded, is_short; /* of processors: all, unmoved threads */
-	bool has_tried;		   /* one round is over */
+	bool has_tried;		   /* one round has begun */
 	uint64_t next_full_ns, full_gap_ns, words_gap_ns;
 	/* of a thread that was left for the next round: see examine_is_known */
 	bool has_unknown_stack;
@@ -323,18 +323,13 @@ static void let_go_late(struct look *look)
 }
 
 /*
- * In the first round all have just been stopped in the barrier: that they want
- * a processor then is no sign of a crowd.
+ * Before the first round all have just been stopped in the barrier: that they
+ * want a processor then is no sign of a crowd.
  */
-static bool is_crowded(const struct look *look)
-{
-	return (look->has_tried || look->mover->was_crowded) &&
-	       priority_is_crowded();
-}
-
 static void run_round(struct look *look)
 {
-	look->is_crowded = is_crowded(look);
+	look->is_crowded = (look->has_tried || look->mover->was_crowded) &&
+			   priority_is_crowded();
 	look->has_tried = true;
 	look->round.keep_ns = priority_turn_ns();
 	if (look->round.keep_ns > KEEP_MAX_NS)
@@ -409,7 +404,7 @@ static void try_round(struct look *look)
 	}
 	moved = ask_all_words(look->mover);
 	if (moved && look->is_crowded)
-		look->is_crowded = is_crowded(look);
+		look->is_crowded = priority_is_crowded();
 	if (moved && look->is_crowded)
 		round_ask(&look->round);
 	else if (moved && moved == count_unmoved(look->mover))
